@@ -1,0 +1,148 @@
+"""The gateway's HTTP API, as far as the command line uses it; its errors become our sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import msgspec
+
+from deploy.errors import DeployError
+
+TIMEOUT_S = 30.0
+OPTIONS = {"max_price_usd_per_gpu_hour": "--max-price"}  # not named like their field
+
+
+class GatewayError(DeployError):
+    """The gateway is away, or said no."""
+
+
+class Money(msgspec.Struct, frozen=True):
+    amount: str  # decimal
+    currency: str
+
+
+class Workloads(msgspec.Struct, frozen=True):
+    submitted: int = 0
+    placed: int = 0
+    queued: int = 0
+    switching: int = 0
+    running: int = 0
+    completed: int = 0
+    cancelled: int = 0
+    failed: int = 0
+    rejected: int = 0
+
+
+class FeederEnergy(msgspec.Struct, frozen=True):
+    site_id: str
+    feeder_id: str
+    energy_mwh: str | float
+
+
+class Profit(msgspec.Struct, frozen=True):
+    ai_revenue: Money
+    mining_revenue: Money
+    power_cost: Money
+    profit: Money
+
+
+class PolicyProfit(Profit, frozen=True):
+    policy: str = ""
+
+
+class Invoices(msgspec.Struct, frozen=True):
+    drafted: int
+    finalized: int
+    total: Money
+
+
+class SiteClock(msgspec.Struct, frozen=True):
+    site_id: str
+    now: str | None
+
+
+class Report(msgspec.Struct, frozen=True):
+    workloads: Workloads
+    energy: list[FeederEnergy]
+    profit: Profit
+    policies: list[PolicyProfit]
+    invoices: Invoices
+    clock: list[SiteClock]
+    begins: str | None = msgspec.field(name="from", default=None)
+    ends: str | None = msgspec.field(name="to", default=None)
+
+
+class Gateway:
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
+        self._url = url
+        self._client = httpx.Client(timeout=timeout_s)
+
+    def get(self, path: str, **parameters: str) -> dict[str, Any]:
+        return self._answer(self._client.build_request("GET", self._of(path), params=parameters))
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return self._answer(self._client.build_request("POST", self._of(path), json=body))
+
+    def report(self, site_id: str | None = None) -> Report:
+        answer = self.get("/report", **({"site_id": site_id} if site_id else {}))
+        try:
+            return msgspec.convert(answer, Report)
+        except msgspec.ValidationError as error:
+            raise GatewayError(f"The gateway's report is of another version: {error}.") from error
+
+    def _of(self, path: str) -> str:
+        return f"{self._url}/api/v1{path}"
+
+    def _answer(self, request: httpx.Request) -> dict[str, Any]:
+        try:
+            response = self._client.send(request)
+        except httpx.TimeoutException as error:
+            raise GatewayError(f"The gateway at {self._url} did not answer in time.") from error
+        except httpx.TransportError as error:
+            raise GatewayError(
+                f"No gateway answers at {self._url}: start the stack with `hcp up`."
+            ) from error
+        if response.is_success:
+            try:
+                answer: dict[str, Any] = response.json()
+            except ValueError as error:
+                raise GatewayError(f"What answers at {self._url} is no gateway of HCP.") from error
+            return answer
+        raise GatewayError(problem(response))
+
+
+class Fault(msgspec.Struct, frozen=True):
+    detail: str
+    pointer: str | None = None  # into the body
+    parameter: str | None = None
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """RFC 9457, as the gateway writes it."""
+
+    title: str
+    detail: str | None = None
+    errors: list[Fault] | None = None
+
+
+def problem(response: httpx.Response) -> str:
+    """One sentence, or each fault that the gateway names on a line of its own."""
+    try:
+        said = msgspec.json.decode(response.content, type=Problem)
+    except msgspec.DecodeError:
+        return f"The gateway answered {response.status_code} {response.reason_phrase}."
+    faults = [f"{option(fault)}: {fault.detail}" for fault in said.errors or []]
+    if not faults:
+        return said.detail or said.title
+    if len(faults) == 1:
+        return faults[0]
+    return "The gateway refuses this:" + "".join(f"\n  {fault}" for fault in faults)
+
+
+def option(fault: Fault) -> str:
+    """What a person typed: a field of the body as its option, anything else by its name."""
+    if fault.pointer is None:
+        return fault.parameter or "the request"
+    field = fault.pointer.removeprefix("#/")
+    return OPTIONS.get(field, f"--{field.replace('_', '-')}")

@@ -1,0 +1,258 @@
+"""`hcp up`: check, fetch, start in order, watch, and stop everything when asked."""
+
+from __future__ import annotations
+
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import psutil
+from rich.console import Console
+
+from deploy.display import Display, display_for
+from deploy.errors import DeployError
+from deploy.gateway import Gateway, GatewayError
+from deploy.local import plan as planning
+from deploy.local import state
+from deploy.local.artifacts import fetch
+from deploy.local.child import Command, run_once
+from deploy.local.directory import DataDirectory, settle_scenario
+from deploy.local.plan import Plan
+from deploy.local.reap import reap
+from deploy.local.state import Phase, StackState
+from deploy.local.supervisor import StopRequested, Supervisor
+from deploy.reporting import without_password
+from deploy.scene import Watcher, minute
+
+TICK_S = 0.25
+SHOW_EVERY_S = 1.0
+MEASURE_EVERY_S = 10.0  # memory: reading it costs more than everything else here
+HEALTHY_WITHIN_S = 60.0
+ASK_HEALTH_EVERY_S = 1.0
+
+
+@dataclass(frozen=True)
+class Options:
+    data_dir: Path
+    scenario: str | None  # None: the one played last, or the default
+    speed: float | None
+    background: bool = False  # started by `hcp up --detach`
+
+
+def run(options: Options, console: Console) -> None:
+    """Returns after a requested stop. Raises DeployError when the stack cannot start."""
+    if options.scenario is not None:
+        planning.require_scenario(options.scenario)
+    directory = DataDirectory(options.data_dir)
+    resumed = (directory.path / "stamp.json").exists()
+    directory.claim()
+    try:
+        plan = prepare(directory, options, console)
+        Stack(directory, plan, resumed, console, background=options.background).run()
+    finally:
+        directory.release()
+
+
+def prepare(directory: DataDirectory, options: Options, console: Console) -> Plan:
+    """Everything that can fail before a process is started."""
+    left = reap(directory.state_file)
+    if left:
+        console.print(f"stopped what a killed run had left behind: {', '.join(left)}")
+    choices = directory.choices(frozenset({planning.gateway_port(), planning.simulator_port()}))
+    scenario = settle_scenario(choices, options.scenario, planning.DEFAULT_SCENARIO, directory.path)
+    planning.require_scenario(scenario)
+    plan = planning.make_plan(directory, choices, scenario, options.speed)
+    planning.require_ports(plan)
+    planning.require_external(plan)
+    for name, needed in (("kafka", plan.kafka), ("registry", plan.registry)):
+        if needed:
+            fetch(name, console.print)
+    choices.scenario = scenario
+    directory.remember(choices)
+    return plan
+
+
+class Stack:
+    """One run of the whole stack, from the first process to the last."""
+
+    def __init__(
+        self,
+        directory: DataDirectory,
+        plan: Plan,
+        resumed: bool,
+        console: Console,
+        *,
+        background: bool = False,
+    ) -> None:
+        self._directory = directory
+        self._plan = plan
+        self._resumed = resumed
+        self._console = console
+        self._background = background
+        self._stop_signals = 0
+        self._memory: dict[str, int | None] = {}
+        self._measured_at = float("-inf")
+        self._phase: Phase = "starting"
+        self._error: str | None = None
+        self._supervisor = Supervisor(directory.log, self._write_state, self._stop_requested)
+        where = plan.endpoints()
+        self._watcher = Watcher(where["gateway"], where["simulator"], resumed)
+
+    def run(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        try:
+            with display_for(self._console) as display:
+                self._start(display)
+                self._announce(display)
+                self._enter("running")
+                self._watch(display)
+        except StopRequested:
+            pass
+        except DeployError as error:
+            self._error = str(error)
+            raise
+        finally:
+            self._stop()
+
+    def _start(self, display: Display) -> None:
+        began = time.monotonic()
+        plan = self._plan
+        self._enter("starting")
+        first = []
+        if plan.kafka:
+            plan.kafka.prepare(display.say, self._directory.log("kafka"))
+            first.append(plan.kafka.command())
+        if plan.postgres:
+            plan.postgres.prepare(self._directory.log("postgres"))
+            first.append(plan.postgres.command())
+        self._start_stage(display, first)
+        if plan.postgres:
+            plan.postgres.create_databases()
+        if plan.registry:
+            self._start_stage(display, [plan.registry.command()])
+        for step in plan.steps():
+            if self._stop_requested():
+                raise StopRequested
+            display.say(f"running {step.name}")
+            run_once(step, self._directory.log(step.name.replace(" ", "-")))
+        for stage in plan.stages():
+            self._start_stage(display, stage)
+        self._await_health(display, began + HEALTHY_WITHIN_S)
+        display.say(f"up in {time.monotonic() - began:.0f} s")
+
+    def _start_stage(self, display: Display, commands: list[Command]) -> None:
+        if commands:
+            display.say(f"starting {', '.join(command.name for command in commands)}")
+            self._supervisor.start(commands)
+
+    def _await_health(self, display: Display, deadline: float) -> None:
+        """Ready processes may still have partitions to take over: the gateway knows."""
+        gateway = Gateway(self._plan.endpoints()["gateway"], timeout_s=5.0)
+        while not self._stop_requested():
+            unwell = unhealthy(gateway)
+            if not unwell:
+                return
+            if time.monotonic() > deadline:
+                display.say(f"not healthy yet, and still trying: {'; '.join(unwell)}")
+                return
+            self._supervisor.watch()
+            time.sleep(ASK_HEALTH_EVERY_S)
+        raise StopRequested
+
+    def _announce(self, display: Display) -> None:
+        if self._resumed:
+            display.say(resumed_sentence(self._watcher))
+        display.say(f"data in {self._directory.path}, logs in {self._directory.logs}")
+        for name, address in self._plan.endpoints().items():
+            display.say(f"  {name:<10} {without_password(address)}")
+        if not self._background:
+            display.say("Ctrl-C stops everything and keeps the data.")
+
+    def _watch(self, display: Display) -> None:
+        told = False
+        shown_at = float("-inf")
+        while not self._stop_requested():
+            self._supervisor.watch()
+            time.sleep(TICK_S)
+            if time.monotonic() - shown_at < SHOW_EVERY_S:
+                continue
+            shown_at = time.monotonic()
+            scene = self._watcher.scene()
+            display.show(self._with_memory(), scene)
+            if scene.finished and not told:
+                told = True
+                display.say("The scenario has been played to its end; the services stay up.")
+
+    def _stop(self) -> None:
+        self._enter("stopping")
+        if self._supervisor.processes:
+            self._console.print("stopping all processes; the data is kept", highlight=False)
+        killed = self._supervisor.stop()
+        if killed:
+            names = ", ".join(killed)
+            self._console.print(f"did not stop in time and were killed: {names}", highlight=False)
+        self._enter("failed" if self._error else "stopped")
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._stop_signals += 1
+
+    def _stop_requested(self) -> bool:
+        return self._stop_signals > 0
+
+    def _enter(self, phase: Phase) -> None:
+        self._phase = phase
+        self._write_state()
+
+    def _write_state(self) -> None:
+        me = psutil.Process()
+        record = StackState(
+            phase=self._phase,
+            supervisor_pid=me.pid,
+            supervisor_started_at=me.create_time(),
+            scenario=self._plan.scenario,
+            speed=self._plan.speed,
+            data_dir=str(self._directory.path),
+            processes=self._supervisor.records(),
+            endpoints=[state.Endpoint(*item) for item in self._plan.endpoints().items()],
+            error=self._error,
+        )
+        state.write(self._directory.state_file, record)
+
+    def _with_memory(self) -> list[state.ProcessRecord]:
+        records = self._supervisor.records()
+        if not self._console.is_terminal:
+            return records
+        if time.monotonic() - self._measured_at >= MEASURE_EVERY_S:
+            self._memory = {record.name: state.memory_mb(record) for record in records}
+            self._measured_at = time.monotonic()
+        for record in records:
+            record.memory_mb = self._memory.get(record.name)
+        return records
+
+
+def unhealthy(gateway: Gateway) -> list[str]:
+    """What the gateway says is not well, each with its detail."""
+    try:
+        health = gateway.get("/health")
+    except GatewayError as error:
+        return [str(error)]
+    return [
+        f"{component['name']}: {component.get('detail') or component['status']}"
+        for component in health["components"]
+        if component["status"] == "down"  # "degraded" works: it is behind, and catching up
+    ]
+
+
+def resumed_sentence(watcher: Watcher) -> str:
+    report = watcher.scene().report
+    if report is None:
+        return "resumed: the data of an earlier run"
+    moments = [clock.now for clock in report.clock if clock.now]
+    when = f"data of {minute(max(moments))}" if moments else "no event time yet"
+    return (
+        f"resumed: {when}, {report.workloads.submitted} workloads, "
+        f"{report.invoices.finalized} invoices"
+    )

@@ -1,0 +1,100 @@
+"""The composition root of the gateway: settings in, an ASGI application out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from gateway import queries
+from gateway.context import Gateway, build
+from gateway.docs import docs_page, index_page
+from gateway.endpoints import routes
+from gateway.errors import Unavailable, handlers
+from gateway.middleware import AccessLog, BodyLimit, Busy, Deadline
+from gateway.openapi import document
+from gateway.routes.table import TABLE
+from gateway.settings import Settings
+
+
+def create_app(settings: Settings) -> Starlette:
+    gateway = build(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await gateway.open()
+        try:
+            yield
+        finally:
+            await gateway.close()
+
+    app = Starlette(
+        routes=[*routes(TABLE, gateway), *_own_routes(gateway)],
+        middleware=[
+            Middleware(AccessLog),
+            Middleware(Busy, limit=settings.gateway_max_concurrent_requests),
+            Middleware(Deadline, timeout_s=settings.gateway_request_timeout_s),
+            Middleware(BodyLimit, max_bytes=settings.gateway_max_body_bytes),
+        ],
+        exception_handlers=handlers(),
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    app.state.gateway = gateway
+    return app
+
+
+def _own_routes(gateway: Gateway) -> list[Route]:
+    """What is not part of the API: probes, metrics, documentation."""
+    openapi = document(TABLE, _version())
+    docs, index = docs_page(openapi), index_page()
+
+    async def healthz(_: Request) -> Response:
+        """The process lives."""
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_: Request) -> Response:
+        """Everything a request needs answers: the database, the registry, the broker."""
+        if not gateway.ready:
+            raise Unavailable(
+                f"Not ready yet: waiting for the {' and the '.join(gateway.missing)}."
+            )
+        await queries.next_offsets(gateway.database)
+        if not await gateway.health.broker_answers():
+            raise Unavailable("Not ready: the broker does not answer.")
+        return PlainTextResponse("ready\n")
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    async def openapi_json(_: Request) -> Response:
+        return JSONResponse(openapi)
+
+    async def docs_html(_: Request) -> Response:
+        return HTMLResponse(docs)
+
+    async def index_html(_: Request) -> Response:
+        return HTMLResponse(index)
+
+    return [
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics),
+        Route("/openapi.json", openapi_json),
+        Route("/docs", docs_html),
+        Route("/", index_html),
+    ]
+
+
+def _version() -> str:
+    try:
+        return version("hcp")
+    except PackageNotFoundError:
+        return "0"

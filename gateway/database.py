@@ -1,0 +1,99 @@
+"""The pool of connections to PostgreSQL, and the gateway's own migrations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool
+from yoyo import get_backend, read_migrations
+
+from gateway.settings import Settings
+
+Row = dict[str, Any]
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+# Whoever migrates this database holds this advisory lock, projections too. yoyo's own lock is a row
+# that a killed process leaves behind; under ours such a row is known to be nobody's.
+MIGRATING = 0x48435001
+YOYO_WAIT_S = 10
+CONNECT_TIMEOUT_S = 3
+POOL_WAIT_S = 3.0
+
+
+class Database:
+    """Runs the SQL of queries.py. Each call is one transaction on a connection of the pool."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._pool = AsyncConnectionPool(
+            settings.database,
+            min_size=1,
+            max_size=settings.gateway_database_connections,
+            timeout=POOL_WAIT_S,
+            max_waiting=settings.gateway_max_concurrent_requests,
+            reconnect_timeout=5,
+            open=False,
+            kwargs={
+                "autocommit": True,
+                "connect_timeout": CONNECT_TIMEOUT_S,
+                "application_name": "hcp-gateway",
+                "options": (
+                    f"-c statement_timeout={int(settings.gateway_query_timeout_s * 1000)}"
+                    " -c timezone=UTC"
+                ),
+            },
+        )
+
+    async def open(self) -> None:
+        await self._pool.open(wait=False)
+
+    async def close(self) -> None:
+        await self._pool.close(timeout=3)
+
+    async def rows(self, sql: LiteralString, values: Mapping[str, Any] | None = None) -> list[Row]:
+        """Raises psycopg.OperationalError or PoolTimeout when the database does not answer."""
+        async with self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            await cursor.execute(sql, values or {})
+            return await cursor.fetchall()
+
+    async def row(self, sql: LiteralString, values: Mapping[str, Any] | None = None) -> Row | None:
+        rows = await self.rows(sql, values)
+        return rows[0] if rows else None
+
+    async def execute(self, sql: LiteralString, values: Mapping[str, Any] | None = None) -> None:
+        async with self._pool.connection() as connection:
+            await connection.execute(sql, values or {})
+
+
+def migrate(dsn: str) -> list[str]:
+    """Apply what is not applied yet, in order; the names of what was applied.
+
+    Raises psycopg.Error, for example OperationalError when the database does not answer.
+    """
+    with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATING,))
+        backend = get_backend(_yoyo_uri(dsn))
+        try:
+            backend.break_lock()
+            with backend.lock(timeout=YOYO_WAIT_S):
+                pending = backend.to_apply(read_migrations(str(MIGRATIONS)))
+                names = [migration.id for migration in pending]
+                backend.apply_migrations(pending)
+        finally:
+            backend.connection.close()
+    return names
+
+
+def _yoyo_uri(dsn: str) -> str:
+    """yoyo picks its driver by the scheme, and ours is psycopg 3."""
+    if "://" in dsn:
+        return "postgresql+psycopg://" + dsn.split("://", 1)[1]
+    parts = conninfo_to_dict(dsn)
+    user = f"{parts.get('user', '')}:{parts.get('password', '')}"
+    host = f"{parts.get('host', '127.0.0.1')}:{parts.get('port', 5432)}"
+    return f"postgresql+psycopg://{user}@{host}/{parts.get('dbname', '')}"

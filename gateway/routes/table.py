@@ -1,0 +1,26 @@
+"""Every endpoint under /api/v1, in the order of the documentation."""
+
+from __future__ import annotations
+
+from gateway.endpoints import AnyEndpoint
+from gateway.routes import (
+    billing,
+    curtailments,
+    decisions,
+    platform,
+    prices,
+    sites,
+    units,
+    workloads,
+)
+
+TABLE: tuple[AnyEndpoint, ...] = (
+    *workloads.ENDPOINTS,
+    *sites.ENDPOINTS,
+    *curtailments.ENDPOINTS,
+    *units.ENDPOINTS,
+    *prices.ENDPOINTS,
+    *billing.ENDPOINTS,
+    *decisions.ENDPOINTS,
+    *platform.ENDPOINTS,
+)

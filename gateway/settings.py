@@ -1,0 +1,53 @@
+"""The gateway's settings: environment variables with the prefix HCP_."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class RefusedAddress(ValueError):
+    """HCP_GATEWAY_HOST would let other machines in. The process must not start."""
+
+
+class Settings(BaseSettings):
+    """Connections are named as everywhere in HCP; the rest is HCP_GATEWAY_*."""
+
+    model_config = SettingsConfigDict(env_prefix="HCP_", extra="ignore")
+
+    kafka: str = "127.0.0.1:9092"
+    schema_registry: str = "http://127.0.0.1:8081/apis/ccompat/v7"
+    database: str = "postgresql://hcp@127.0.0.1:5432/hcp"
+    topic_prefix: str = ""
+
+    gateway_host: str = "127.0.0.1"
+    gateway_port: int = Field(default=8080, ge=1, le=65535)
+    gateway_database_connections: int = Field(default=8, ge=2, le=100)
+    gateway_max_body_bytes: int = Field(default=1_000_000, ge=1)
+    gateway_max_concurrent_requests: int = Field(default=200, ge=1)
+    gateway_request_timeout_s: float = Field(default=20.0, gt=0)
+    gateway_query_timeout_s: float = Field(default=10.0, gt=0)
+    gateway_publish_timeout_s: float = Field(default=5.0, gt=0)
+    gateway_position_wait_s: float = Field(default=5.0, gt=0)
+    # The pool that takes submissions which name no site.
+    gateway_default_pool: str = "default"
+
+
+def require_loopback(host: str) -> None:
+    """Refuse any address that another machine could reach.
+
+    Raises RefusedAddress with one sentence for the person who started the process.
+    """
+    if host == "localhost":
+        return
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise RefusedAddress(
+            f"HCP_GATEWAY_HOST is {host}, but the gateway does not yet know who is asking, so it "
+            "listens only on this machine: use 127.0.0.1, ::1 or localhost."
+        )

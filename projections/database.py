@@ -1,0 +1,300 @@
+"""Rows, positions and marks in PostgreSQL: everything that happens inside one batch's transaction.
+
+SQL here is made from the declared tables only; values travel by COPY or as parameters.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row, tuple_row
+
+from projections.fold import Changes
+from projections.operations import Key, Row, Table, Value
+from schemas.marks import Marks
+
+Connection = psycopg.Connection[tuple[Value, ...]]
+CHANNEL = "hcp_positions"
+_LOCK_SPACE = 0x484350  # "HCP": keeps our advisory locks apart from other people's
+
+
+class Place(NamedTuple):
+    """A read model's place in one partition. topic: without the environment's prefix."""
+
+    read_model: str
+    topic: str
+    partition: int
+
+
+def connect(dsn: str) -> Connection:
+    """Autocommits. Keepalives: a server that vanished is noticed in seconds, not hours."""
+    return psycopg.connect(
+        dsn,
+        connect_timeout=10,
+        application_name="hcp-projections",
+        keepalives_idle=10,
+        keepalives_interval=5,
+        keepalives_count=3,
+        row_factory=tuple_row,
+        autocommit=True,
+        options="-c timezone=UTC -c synchronous_commit=on",
+    )
+
+
+# positions and marks --------------------------------------------------------------------------
+
+
+def ensure_positions(connection: Connection, places: Iterable[Place]) -> None:
+    """A place that is new starts at 0."""
+    with connection.transaction():
+        connection.cursor().executemany(
+            "INSERT INTO projection_positions (read_model, topic, partition, next_offset) "
+            "VALUES (%s, %s, %s, 0) ON CONFLICT DO NOTHING",
+            sorted(places),
+        )
+
+
+def positions(connection: Connection) -> dict[Place, int]:
+    rows = connection.execute(
+        "SELECT read_model, topic, partition, next_offset FROM projection_positions"
+    )
+    return {Place(*row[:3]): row[3] for row in rows}
+
+
+def lock_positions(connection: Connection, read_models: Sequence[str]) -> dict[Place, int]:
+    """Nobody else writes to these read models until the transaction ends.
+
+    All positions of each, not only those of the batch: a row may hear from several logs, and two
+    runners with different logs would otherwise overwrite each other's. In one order: no deadlocks.
+    """
+    rows = connection.execute(
+        "SELECT read_model, topic, partition, next_offset FROM projection_positions "
+        "WHERE read_model = ANY (%s) ORDER BY read_model, topic, partition FOR UPDATE",
+        (list(read_models),),
+    )
+    return {Place(*row[:3]): row[3] for row in rows}
+
+
+def advance(connection: Connection, moved: Mapping[Place, int]) -> None:
+    connection.execute(
+        "UPDATE projection_positions p SET next_offset = n.next_offset, updated_at = now() "
+        "FROM unnest(%s::text[], %s::text[], %s::int[], %s::bigint[]) "
+        "AS n (read_model, topic, partition, next_offset) "
+        "WHERE p.read_model = n.read_model AND p.topic = n.topic AND p.partition = n.partition",
+        columns_of([(*place, offset) for place, offset in moved.items()], 4),
+    )
+    connection.execute(sql.SQL("NOTIFY {}").format(sql.Identifier(CHANNEL)))
+
+
+def load_marks(connection: Connection, places: Sequence[Place]) -> dict[Place, Marks]:
+    rows = connection.execute(
+        "SELECT read_model, topic, partition, agent, source, input_offset, index "
+        "FROM projection_marks WHERE (read_model, topic, partition) IN "
+        "(SELECT * FROM unnest(%s::text[], %s::text[], %s::int[]))",
+        columns_of(places, 3),
+    )
+    found: dict[Place, Marks] = {place: {} for place in places}
+    for row in rows:
+        agent, source = row[3:5]
+        found[Place(*row[:3])][f"{agent}/{source}"] = (row[5], row[6])
+    return found
+
+
+def save_marks(connection: Connection, marks: Mapping[Place, Marks]) -> None:
+    rows = [
+        (*place, *source.split("/", 1), *mark)
+        for place, of_place in marks.items()
+        for source, mark in of_place.items()
+    ]
+    if rows:
+        connection.execute(
+            "INSERT INTO projection_marks "
+            "(read_model, topic, partition, agent, source, input_offset, index) "
+            "SELECT * FROM unnest(%s::text[], %s::text[], %s::int[], %s::text[], %s::text[], "
+            "%s::bigint[], %s::int[]) ON CONFLICT (read_model, topic, partition, agent, source) "
+            "DO UPDATE SET input_offset = excluded.input_offset, index = excluded.index",
+            columns_of(rows, 7),
+        )
+
+
+def reset(connection: Connection, read_model: str, tables: Sequence[Table]) -> None:
+    """Empty a read model. Locks its positions first, as a batch does: the two never deadlock."""
+    with connection.transaction():
+        connection.execute(
+            "SELECT 1 FROM projection_positions WHERE read_model = %s "
+            "ORDER BY topic, partition FOR UPDATE",
+            (read_model,),
+        )
+        names = sql.SQL(", ").join(sql.Identifier(table.name) for table in tables)
+        connection.execute(sql.SQL("TRUNCATE {}").format(names))
+        connection.execute("DELETE FROM projection_marks WHERE read_model = %s", (read_model,))
+        connection.execute(
+            "UPDATE projection_positions SET next_offset = 0, updated_at = now() "
+            "WHERE read_model = %s",
+            (read_model,),
+        )
+        connection.execute(sql.SQL("NOTIFY {}").format(sql.Identifier(CHANNEL)))
+
+
+# locks ------------------------------------------------------------------------------------------
+
+
+def take_rebuild_lock(connection: Connection, read_model: str) -> bool:
+    """Held until the connection closes. False: somebody else is rebuilding it."""
+    row = connection.execute(
+        "SELECT pg_try_advisory_lock(%s, %s)", (_LOCK_SPACE, _lock_number(read_model))
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def being_rebuilt(connection: Connection, read_models: Iterable[str]) -> set[str]:
+    """Those of them whose lock is taken now. Asking holds a lock for a moment only."""
+    busy: set[str] = set()
+    for name in read_models:
+        row = connection.execute(
+            "SELECT pg_try_advisory_xact_lock_shared(%s, %s)", (_LOCK_SPACE, _lock_number(name))
+        ).fetchone()
+        if not (row and row[0]):
+            busy.add(name)
+    return busy
+
+
+def _lock_number(read_model: str) -> int:
+    return zlib.crc32(read_model.encode()) - 2**31
+
+
+# rows -------------------------------------------------------------------------------------------
+
+
+def load(connection: Connection, wanted: Mapping[Table, set[Key]]) -> dict[Table, dict[Key, Row]]:
+    """The stored rows with these keys."""
+    loaded: dict[Table, dict[Key, Row]] = {}
+    for table, keys in wanted.items():
+        stored = _select(connection, table, table.key, sorted(keys))
+        loaded[table] = {table.key_of(row): row for row in stored}
+    return loaded
+
+
+def write(connection: Connection, tables: Iterable[Table], changes: Mapping[Table, Changes]) -> int:
+    """In the order of `tables`, for derived columns read tables before their own. Rows written."""
+    written = 0
+    for table in tables:
+        change = changes.get(table)
+        if change is None:
+            continue
+        if change.rows:
+            _upsert(connection, table, list(change.rows.values()))
+        if change.appended:
+            _copy(connection, sql.Identifier(table.name), table, change.appended)
+        written += len(change.rows) + len(change.appended)
+    return written
+
+
+def _select(
+    connection: Connection, table: Table, by: Sequence[str], keys: Sequence[Key]
+) -> list[Row]:
+    if not keys:
+        return []
+    types = _column_types(connection, table)
+    arrays = sql.SQL(", ").join(sql.SQL(f"%s::{types[column]}[]") for column in by)
+    statement = sql.SQL("SELECT {columns} FROM {table} WHERE ({by}) IN (SELECT * FROM unnest({a}))")
+    with connection.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(
+            statement.format(
+                columns=_identifiers(table.columns),
+                table=sql.Identifier(table.name),
+                by=_identifiers(by),
+                a=arrays,
+            ),
+            columns_of([tuple(clean(value) for value in key) for key in keys], len(by)),
+        )
+        return cursor.fetchall()
+
+
+def _upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Through a temporary table: COPY is the fastest way in, and it cannot resolve conflicts."""
+    incoming = sql.Identifier(f"incoming_{table.name}")
+    connection.execute(
+        sql.SQL(
+            "CREATE TEMPORARY TABLE IF NOT EXISTS {} ON COMMIT DELETE ROWS AS "
+            "SELECT {} FROM {} WITH NO DATA"
+        ).format(incoming, _identifiers(table.columns), sql.Identifier(table.name))
+    )
+    _copy(connection, incoming, table, rows)
+    derived = [sql.SQL("({})").format(sql.SQL(expression)) for expression in table.derived.values()]
+    targets = (*table.columns, *table.derived)
+    overwritten = [
+        sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column))
+        for column in targets
+        if column not in table.key
+    ]
+    connection.execute(
+        sql.SQL(
+            "INSERT INTO {table} ({targets}) SELECT {values} FROM {incoming} AS new "
+            "ON CONFLICT ({key}) DO UPDATE SET {overwritten}"
+        ).format(
+            table=sql.Identifier(table.name),
+            targets=_identifiers(targets),
+            values=sql.SQL(", ").join([_identifiers(table.columns), *derived]),
+            incoming=incoming,
+            key=_identifiers(table.key),
+            overwritten=sql.SQL(", ").join(overwritten),
+        )
+    )
+
+
+def _copy(
+    connection: Connection, target: sql.Identifier, table: Table, rows: Iterable[Row]
+) -> None:
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(target, _identifiers(table.columns))
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(
+                [
+                    json_text(row[column]) if column in table.json else clean(row[column])
+                    for column in table.columns
+                ]
+            )
+
+
+def json_text(value: Value) -> str:
+    """PostgreSQL's JSON has no NUL, escaped or not."""
+    return json.dumps(value, default=str, separators=(",", ":")).replace("\\u0000", "\\ufffd")
+
+
+def clean(value: Value) -> Value:
+    """PostgreSQL's text has no NUL; a record with one must not stop the projections."""
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd") if "\0" in value else value
+    if isinstance(value, list):
+        return [clean(member) for member in value]
+    return value
+
+
+def columns_of(rows: Sequence[Sequence[Value]], width: int) -> tuple[list[Value], ...]:
+    """Rows as one list a column: what `unnest` takes."""
+    return tuple([row[column] for row in rows] for column in range(width))
+
+
+def _identifiers(columns: Iterable[str]) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(column) for column in columns)
+
+
+_TYPES: dict[str, dict[str, str]] = {}
+
+
+def _column_types(connection: Connection, table: Table) -> dict[str, str]:
+    """From the catalog, once a table and process: migrations do not run under a running service."""
+    if table.name not in _TYPES:
+        rows = connection.execute(
+            "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
+            "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",
+            (table.name,),
+        ).fetchall()
+        _TYPES[table.name] = {str(row[0]): str(row[1]) for row in rows}
+    return _TYPES[table.name]

@@ -1,0 +1,148 @@
+"""Logs read by offset: partitions are assigned, never subscribed to. Offsets live in PostgreSQL."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from projections.errors import LogUnreadable, NotProvisioned
+from schemas.topics import Topic, Topics, group_of
+
+Partition = tuple[Topic, int]
+
+_LOG = logging.getLogger(__name__)
+_ANSWER_S = 30
+_PASSING = frozenset(  # librdkafka reconnects by itself
+    {
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._TIMED_OUT,
+        KafkaError._RESOLVE,
+        KafkaError._MSG_TIMED_OUT,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.REQUEST_TIMED_OUT,
+    }
+)
+
+
+class LogReader:
+    """The partitions of some logs.
+
+    batch: most records of one `read`; 16 MB of fetched records wait at most
+    """
+
+    def __init__(self, bootstrap: str, topics: Topics, batch: int) -> None:
+        self._bootstrap = bootstrap
+        self._topics = topics
+        self._batch = batch
+        self._next: dict[Partition, int] = {}
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": group_of("projections", topics.prefix),
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "error",
+                "queued.max.messages.kbytes": 16 * 1024,
+                "fetch.wait.max.ms": 50,
+                "fetch.queue.backoff.ms": 10,  # by default a second each time the queue is full
+                "log_level": 2,
+            }
+        )
+
+    def partitions(self, topics: Iterable[Topic]) -> dict[Topic, int]:
+        """How many each topic has. Raises NotProvisioned, LogUnreadable."""
+        found: dict[Topic, int] = {}
+        for topic in topics:
+            name = self._topics.name_of(topic)
+            try:
+                listed = self._consumer.list_topics(name, timeout=_ANSWER_S).topics[name]
+            except KafkaException as error:
+                raise LogUnreadable(f"Kafka at {self._bootstrap}: {said(error)}") from error
+            if listed.error is not None or not listed.partitions:
+                raise NotProvisioned(
+                    f"topic {name} is not there: run `python -m schemas provision`"
+                )
+            found[topic] = len(listed.partitions)
+        return found
+
+    def start(self, positions: Mapping[Partition, int]) -> None:
+        """Read from these offsets on."""
+        self._next = dict(positions)
+        self._consumer.assign(
+            [
+                TopicPartition(self._topics.name_of(topic), partition, offset)
+                for (topic, partition), offset in positions.items()
+            ]
+        )
+
+    def read(self, timeout_s: float) -> dict[Partition, list[Message]]:
+        """What has arrived, waiting only for the first record. Raises LogUnreadable."""
+        first = self._consumer.poll(timeout_s)
+        if first is None:
+            return {}
+        messages = [first, *self._consumer.consume(self._batch - 1, timeout=0)]
+        found: dict[Partition, list[Message]] = defaultdict(list)
+        for message in messages:
+            if self._is_record(message):
+                topic = self._topics.topic_named(str(message.topic()))
+                found[topic, int(message.partition() or 0)].append(message)
+        return found
+
+    def reread(self) -> None:
+        """Read again what was read and not applied."""
+        self.start(self._next)
+
+    def position(self, place: Partition) -> int:
+        """The next offset to apply; `applied` moves it."""
+        return self._next[place]
+
+    def applied(self, ends: Mapping[Partition, int]) -> None:
+        """Also committed to Kafka, where lag tools look; nothing is ever read from there."""
+        self._next |= ends
+        self._consumer.commit(
+            offsets=[
+                TopicPartition(self._topics.name_of(topic), partition, offset)
+                for (topic, partition), offset in ends.items()
+            ],
+            asynchronous=True,
+        )
+
+    def ends(self, *, cached: bool) -> dict[Partition, int]:
+        """Offsets after the last record. cached: as of the last fetch, without asking Kafka."""
+        found: dict[Partition, int] = {}
+        for topic, partition in self._next:
+            place = TopicPartition(self._topics.name_of(topic), partition)
+            try:
+                marks = self._consumer.get_watermark_offsets(place, _ANSWER_S, cached=cached)
+            except KafkaException as error:
+                raise LogUnreadable(f"Kafka at {self._bootstrap}: {said(error)}") from error
+            if marks is not None and marks[1] >= 0:
+                found[topic, partition] = marks[1]
+        return found
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _is_record(self, message: Message) -> bool:
+        error = message.error()
+        if error is None:
+            return True
+        if error.code() in _PASSING or (error.retriable() and not error.fatal()):
+            _LOG.warning("Kafka at %s: %s", self._bootstrap, error.str())
+            return False
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            raise LogUnreadable(
+                f"{message.topic()}[{message.partition()}] no longer holds the offset to go on "
+                f"from: is this the database of another Kafka? ({error.str()})"
+            )
+        raise LogUnreadable(f"Kafka at {self._bootstrap}: {error.str()}")
+
+
+def said(error: KafkaException) -> str:
+    found = error.args[0] if error.args else error
+    return str(found.str()) if isinstance(found, KafkaError) else str(found)

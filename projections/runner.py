@@ -1,0 +1,247 @@
+"""Logs into tables, batch by batch, until told to stop.
+
+1. read a batch, from the positions that PostgreSQL holds
+2. decode it; what cannot be decoded becomes a dead letter, durable before step 3
+3. apply it in one transaction with the positions (`projector.py`)
+
+Many records in a row that cannot be decoded end a batch early, and a pause follows it.
+
+A kill at any point repeats at most a dead letter, with the same id. While Kafka, the registry or
+PostgreSQL is away the batch waits in memory and is tried again; nothing is dropped, and nothing
+further is read meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import psycopg
+from confluent_kafka import Message
+
+from projections import database, metrics, projector
+from projections.admission import Admission
+from projections.database import Place
+from projections.dead_letters import DeadLetters
+from projections.decoding import Batch, Decoder, Partition
+from projections.log_reader import LogReader
+from projections.projector import Slice
+from projections.record import ReadModel
+from projections.session import Session, Stopped, is_records_fault, patiently
+from schemas.codec import Codec
+from schemas.errors import Refused, RegistryUnavailable
+
+_LOG = logging.getLogger(__name__)
+_POLL_S = 0.25
+_LOOK_AROUND_S = 3.0
+_PAUSE_S = 1.0
+
+
+class Runner:
+    """Some read models, kept up with their logs.
+
+    dead_letters: None writes none; a rebuild meets only records met before
+    """
+
+    def __init__(
+        self,
+        *,
+        models: Sequence[ReadModel],
+        reader: LogReader,
+        session: Session,
+        codec: Codec,
+        dead_letters: DeadLetters | None,
+        dead_letter_limit: int,
+        stop: threading.Event,
+    ) -> None:
+        """Raises NotProvisioned, LogUnreadable."""
+        self._models = models
+        self._reader = reader
+        self._session = session
+        self._dead_letters = dead_letters
+        self._stop = stop
+        self._refused_in_a_row = 0
+        topics = sorted({topic for model in models for topic in model.topics}, key=lambda t: t.name)
+        self._partitions = reader.partitions(topics)
+        wanted = frozenset(event_type for model in models for event_type in model.reads)
+        admission = Admission(codec, self._partitions, wanted)
+        self._decoder = Decoder(admission, codec, dead_letter_limit)
+
+    def run(self) -> None:
+        """Until stopped. Raises ProjectionError."""
+        try:
+            self.start()
+            looked_around = time.monotonic()
+            while not self._stop.is_set():
+                self.step()
+                if time.monotonic() - looked_around > _LOOK_AROUND_S:
+                    self._look_around()
+                    looked_around = time.monotonic()
+        except Stopped:
+            _LOG.info("stopped while waiting; the batch in hand was not applied")
+
+    def start(self) -> None:
+        """Go to where the furthest-back read model is."""
+        places = [
+            Place(model.name, topic.name, partition)
+            for model in self._models
+            for topic in model.topics
+            for partition in range(self._partitions[topic])
+        ]
+        self._session.run(lambda connection: database.ensure_positions(connection, places))
+        self._reader.start(self.positions())
+
+    def step(self) -> int:
+        """One batch; the number of records read. Raises Stopped, ProjectionError."""
+        found = self._reader.read(_POLL_S)
+        if not found:
+            return 0
+        batch = patiently("registry", _is_registry_away, lambda: self._decode(found), self._stop)
+        self._refused_in_a_row = batch.refused_in_a_row
+        if batch.letters and self._dead_letters is not None:
+            self._dead_letters.write(batch.letters)
+        with metrics.BATCH_SECONDS.time():
+            self._apply(batch, batch.slices, self._models)
+        self._reader.applied({(part.topic, part.partition): part.end for part in batch.slices})
+        self._measure(found)
+        if batch.is_cut:
+            self._pause(batch)
+        return sum(len(messages) for messages in found.values())
+
+    def positions(self) -> dict[Partition, int]:
+        """The lowest applied position of each partition."""
+        return self._lowest(self._session.run(database.positions))
+
+    def _pause(self, batch: Batch) -> None:
+        """A bad producer gets past it; a bad deploy is seen before it has drained the logs."""
+        last = batch.slices[-1]
+        _LOG.error(
+            "understood none of %d records in a row up to %s:%d:%d; they are in %s.dlq with their "
+            "reasons; going on behind them in %s s",
+            batch.refused_in_a_row,
+            last.topic.name,
+            last.partition,
+            last.end - 1,
+            last.topic.name,
+            _PAUSE_S,
+        )
+        metrics.PAUSES.inc()
+        self._refused_in_a_row = 0
+        self._stop.wait(_PAUSE_S)
+        self._reader.reread()
+
+    def _decode(self, found: Mapping[Partition, Sequence[Message]]) -> Batch:
+        starts = {partition: self._reader.position(partition) for partition in found}
+        return self._decoder.decode(found, starts, self._refused_in_a_row)
+
+    def _apply(self, batch: Batch, slices: Sequence[Slice], models: Sequence[ReadModel]) -> None:
+        """Where a record's values fit no table: find it, put it aside for that read model alone."""
+        try:
+            outcome = self._session.run(lambda c: projector.apply(c, models, slices))
+        except psycopg.Error as error:
+            if not is_records_fault(error):
+                raise
+            if halves := _halves(slices):
+                for half in halves:
+                    self._apply(batch, half, models)
+            elif len(models) > 1:
+                for model in models:
+                    self._apply(batch, slices, [model])
+            else:
+                self._skip(batch, slices, models, error)
+        else:
+            metrics.REPEATS.inc(outcome.repeats)
+            metrics.ROWS.inc(outcome.rows)
+
+    def _skip(
+        self,
+        batch: Batch,
+        slices: Sequence[Slice],
+        models: Sequence[ReadModel],
+        error: psycopg.Error,
+    ) -> None:
+        """One read model goes on without one record; the dead letter says so."""
+        refused = Refused("unprojectable", f"{models[0].name}: {str(error).splitlines()[0]}")
+        letters = [
+            self._decoder.letter(
+                part.topic,
+                batch.found[part.topic.name, part.partition, record.offset],
+                refused,
+                part=models[0].name,
+            )
+            for part in slices
+            for record in part.records
+        ]
+        if self._dead_letters is not None:
+            self._dead_letters.write(letters)
+        empty = [replace(part, records=()) for part in slices]
+        self._session.run(lambda connection: projector.apply(connection, models, empty))
+
+    def _look_around(self) -> None:
+        """Go back for read models that were reset, or that a rebuild left short of here."""
+        positions = self._session.run(database.positions)
+        names = {model.name for model in self._models}
+        behind = {place for place in positions if place.read_model in names} & {
+            place for place in positions if positions[place] < self._here(place)
+        }
+        metrics.BEHIND.set(len({place.read_model for place in behind}))
+        suspects = sorted({place.read_model for place in behind})
+        rebuilding = self._session.run(lambda c: database.being_rebuilt(c, suspects))
+        for place in behind:
+            if place.read_model in rebuilding:
+                positions[place] = self._here(place)
+        lowest = self._lowest(positions)
+        if any(offset < self._reader.position(partition) for partition, offset in lowest.items()):
+            _LOG.info("going back for a read model that is behind")
+            self._reader.start(lowest)
+
+    def _here(self, place: Place) -> int:
+        """Where this runner is in the place's partition."""
+        topic = next((t for t in self._partitions if t.name == place.topic), None)
+        if topic is None or place.partition >= self._partitions[topic]:
+            return 0
+        return self._reader.position((topic, place.partition))
+
+    def _lowest(self, positions: Mapping[Place, int]) -> dict[Partition, int]:
+        return {
+            (topic, partition): min(
+                positions[Place(model.name, topic.name, partition)]
+                for model in self._models
+                if topic in model.topics
+            )
+            for topic, count in self._partitions.items()
+            for partition in range(count)
+        }
+
+    def _measure(self, found: Mapping[Partition, Sequence[Message]]) -> None:
+        ends = self._reader.ends(cached=True)
+        for (topic, _), messages in found.items():
+            metrics.RECORDS.labels(topic.name).inc(len(messages))
+            age_ms = time.time() * 1000 - int(messages[-1].timestamp()[1])
+            metrics.LAG_SECONDS.labels(topic.name).set(max(0.0, age_ms / 1000))
+        for (topic, partition), end in ends.items():
+            left = end - self._reader.position((topic, partition))
+            metrics.LAG_RECORDS.labels(topic.name, str(partition)).set(max(0, left))
+
+
+def _halves(slices: Sequence[Slice]) -> list[list[Slice]]:
+    """The batch in two, in order; empty when it is a single record."""
+    if len(slices) > 1:
+        middle = len(slices) // 2
+        return [list(slices[:middle]), list(slices[middle:])]
+    if not slices or len(slices[0].records) < 2:
+        return []
+    part = slices[0]
+    middle = len(part.records) // 2
+    border = part.records[middle].offset
+    return [
+        [replace(part, end=border, records=part.records[:middle])],
+        [replace(part, start=border, records=part.records[middle:])],
+    ]
+
+
+def _is_registry_away(error: BaseException) -> bool:
+    return isinstance(error, RegistryUnavailable)

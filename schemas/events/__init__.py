@@ -1,0 +1,1 @@
+"""Events as dataclasses, made from `schemas/avro` by `python -m schemas generate`."""

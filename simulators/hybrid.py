@@ -1,0 +1,193 @@
+"""The hybrid simulator's HTTP face, on loopback: submit to the hardware's site, watch it switch.
+
+`POST /submit`, `GET /switching`, `GET /status`, `GET /metrics`, `GET /healthz`. Errors are
+`application/problem+json`. There is no identity here: it binds to 127.0.0.1 only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from starlette.applications import Starlette
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from schemas.envelope import MAX_TIME_MS, rfc3339
+from schemas.events import intake, sites
+from schemas.topics import Event
+from simulators.simulation import Position, Request, Simulation
+
+ANSWER_TIMEOUT_S = 10.0
+MAX_BODY_BYTES = 64 * 1024
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _ms(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _on_the_logs_scale(moment: datetime) -> datetime:
+    if not 0 <= _ms(moment) <= MAX_TIME_MS:
+        raise ValueError("must be from 1970 to 9999, in UTC")
+    return moment
+
+
+_Moment = Annotated[AwareDatetime, AfterValidator(_on_the_logs_scale)]
+_Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:-]+$")]
+
+
+class Submission(BaseModel):
+    """A workload for the simulated hardware.
+
+    site_id: straight to that site; without it, brokering chooses among the pool's sites
+    customer_id: the scenario's first customer when left out
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=200)
+    kind: Literal["training", "inference", "batch", "interactive"]
+    gpu_model: _Id | None = None
+    gpu_count: int = Field(ge=1, le=10_000)
+    gpu_milli: int = Field(default=1000, ge=1, le=1000)
+    duration_s: int = Field(ge=1, le=10 * 366 * 86_400)
+    priority: int = Field(default=0, ge=-1000, le=1000)
+    preemptible: bool = False
+    deadline: _Moment | None = None
+    max_price_usd_per_gpu_hour: Decimal | None = Field(
+        default=None, ge=0, le=1_000_000, decimal_places=6
+    )
+    site_id: _Id | None = None
+    workload_id: _Id | None = None
+    customer_id: _Id | None = None
+
+    @model_validator(mode="after")
+    def _shares_are_single(self) -> Self:
+        if self.gpu_milli < 1000 and self.gpu_count != 1:
+            raise ValueError("gpu_milli below 1000 is a share of one GPU: gpu_count must be 1")
+        return self
+
+
+def application(simulation: Simulation) -> Starlette:
+    async def submit(request: HttpRequest) -> Response:
+        return await _submit(simulation, request)
+
+    async def switching(_: HttpRequest) -> Response:
+        return JSONResponse(simulation.switches.answer())
+
+    async def status(_: HttpRequest) -> Response:
+        return JSONResponse(status_of(simulation))
+
+    async def metrics(_: HttpRequest) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    async def healthz(_: HttpRequest) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    return Starlette(
+        routes=[
+            Route("/submit", submit, methods=["POST"]),
+            Route("/switching", switching),
+            Route("/status", status),
+            Route("/metrics", metrics),
+            Route("/healthz", healthz),
+        ]
+    )
+
+
+def status_of(simulation: Simulation) -> dict[str, Any]:
+    scenario, status = simulation.scenario, simulation.status
+    return {
+        "scenario": scenario.name,
+        "starts_at": rfc3339(scenario.starts_ms),
+        "event_time": None if status.event_ms is None else rfc3339(status.event_ms),
+        "ends_at": rfc3339(scenario.closes_ms),
+        "arrivals_end_at": rfc3339(scenario.ends_ms),
+        "speed": simulation.speed,
+        "state": status.state,
+        "waits_for": status.waits_for,
+        "finished": status.event_ms is not None and status.event_ms >= scenario.closes_ms,
+    }
+
+
+async def _submit(simulation: Simulation, http: HttpRequest) -> Response:
+    body = await http.body()
+    submission = _understood(simulation, body)
+    if isinstance(submission, Response):
+        return submission
+    workload_id = submission.workload_id or str(uuid.uuid4())
+    answer: Future[Position] = Future()
+    request = Request(_builder(simulation, submission, workload_id), answer)
+    try:
+        simulation.inbox.put_nowait(request)
+        position = await asyncio.wait_for(asyncio.wrap_future(answer), ANSWER_TIMEOUT_S)
+    except queue.Full:
+        return problem(503, "Too many submissions at once", "try again in a moment")
+    except TimeoutError:
+        detail = f"Kafka has not taken it within {ANSWER_TIMEOUT_S:g} s; repeat it with workload_id"
+        return problem(503, "Not taken yet", detail, workload_id=workload_id)
+    return JSONResponse({"workload_id": workload_id, "position": str(position)}, 202)
+
+
+def _understood(simulation: Simulation, body: bytes) -> Submission | Response:
+    """The submission, or the answer that says what is wrong with it."""
+    if len(body) > MAX_BODY_BYTES:
+        return problem(413, "Body too large", f"at most {MAX_BODY_BYTES} bytes")
+    try:
+        submission = Submission.model_validate_json(body)
+    except ValidationError as error:
+        faults = [
+            {"field": ".".join(map(str, fault["loc"])), "message": fault["msg"]}
+            for fault in error.errors()
+        ]
+        status = 400 if error.errors()[0]["type"] == "json_invalid" else 422
+        return problem(status, "Invalid submission", f"{len(faults)} fault(s)", errors=faults)
+    known = [site.site_id for site in simulation.scenario.sites]
+    if submission.site_id is not None and submission.site_id not in known:
+        detail = f"no site {submission.site_id!r} in this scenario; there are: {', '.join(known)}"
+        return problem(422, "Unknown site", detail)
+    return submission
+
+
+def _builder(
+    simulation: Simulation, submission: Submission, workload_id: str
+) -> Callable[[int], Event]:
+    customer_id = submission.customer_id or simulation.scenario.customers[0].customer_id
+    deadline = submission.deadline
+    common: dict[str, Any] = {
+        **submission.model_dump(exclude={"site_id", "workload_id", "customer_id", "deadline"}),
+        "workload_id": workload_id,
+        "customer_id": customer_id,
+        "deadline": None if deadline is None else _ms(deadline),
+    }
+
+    def build(at: int) -> Event:
+        if submission.site_id is not None:
+            return sites.WorkloadSubmitted(site_id=submission.site_id, at=at, **common)
+        pool = simulation.scenario.sites[0].pool
+        return intake.WorkloadSubmitted(pool=pool, at=at, **common)
+
+    return build
+
+
+def problem(status: int, title: str, detail: str, **more: Any) -> Response:  # noqa: ANN401
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
+    return JSONResponse(body, status, media_type="application/problem+json")

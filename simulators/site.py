@@ -1,0 +1,149 @@
+"""One site in event time: its schedule, its clock ticks, its hardware and its meters, merged.
+
+Folds the site's log to know where it stands; gives, instant by instant, what to publish next. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import cast
+
+from schemas.envelope import Envelope
+from schemas.events.sites import SitesEvent, TimePassed
+from simulators import schedule
+from simulators.scenario import Scenario, Site
+from simulators.schedule import Planned, planned
+from simulators.world import Report, World
+
+
+@dataclass(slots=True)
+class SiteSimulation:
+    """now: the last tick in the log; None before the first one."""
+
+    scenario: Scenario
+    site: Site
+    world: World
+    now: int | None = None
+    _found: set[str] = field(default_factory=set)
+    _feed: list[Planned] = field(default_factory=list)
+    _next: int = 0
+    _held: Iterator[Planned] = field(default_factory=lambda: iter(()))
+
+    @classmethod
+    def of(cls, scenario: Scenario, site: Site) -> SiteSimulation:
+        world = World(site.site_id, scenario.seed, scenario.hardware)
+        return cls(scenario, site, world)
+
+    @property
+    def site_id(self) -> str:
+        return self.site.site_id
+
+    def fold(self, event: SitesEvent | None, envelope: Envelope) -> None:
+        """An event found in the log: an agent's, or our own from before this process began.
+
+        What another producer reports is about other hardware than ours, and may be nonsense; only
+        the time it tells counts, because it counts for routing too.
+
+        event: None when nothing but its being there matters
+        """
+        ours = envelope.source == schedule.source_of(self.scenario)
+        if ours:
+            self._found.add(envelope.id)
+        if event is None:
+            return
+        if isinstance(event, TimePassed):
+            self.now = max(event.at, self.now or event.at)
+        if ours or envelope.cause is not None:
+            self.world.apply(event)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything of ours is in the log already."""
+        return bool(self._found)
+
+    def begin(self) -> Iterator[Planned]:
+        """After the fold: what is missing of the beginning, in order. The world takes it in."""
+        start_ms = self.scenario.starts_ms
+        feed = schedule.site_feed(self.scenario, self.site)
+        first = [event for event in feed if event.at <= start_ms]
+        for event in [*schedule.site_setup(self.scenario, self.site), *first]:
+            if event.envelope.id not in self._found:
+                self.world.apply(cast(SitesEvent, event.event))
+                yield event
+        if self.now is None:
+            yield self._tick(start_ms)
+        self._feed = [e for e in feed if e.at > start_ms and e.envelope.id not in self._found]
+        # Past the scenario's end there are held prices to find; before it nothing need be kept.
+        found = self._found if self.now is not None and self.now >= self.scenario.closes_ms else ()
+        held = schedule.held_prices(self.scenario, self.site)
+        self._held = (event for event in held if event.envelope.id not in found)
+        self._found = set()
+
+    def next_at(self) -> int:
+        """When the next thing is due; what is overdue counts too."""
+        assert self.now is not None
+        tick_ms = self.scenario.tick_s * 1000
+        times = [self.now - self.now % tick_ms + tick_ms, *self._meter_ends().values()]
+        times.append(self._upcoming().at)
+        due = self.world.next_due()
+        if due is not None:
+            times.append(due)
+        return min(times)
+
+    def step(self) -> list[Planned]:
+        """Everything of the next instant: tick, hardware's reports, meters, prices, arrivals.
+
+        A switch that ends makes no tick of its own: it changes nothing that needs the time.
+        """
+        at = self.next_at()
+        assert self.now is not None
+        reports = list(self._due_reports(at))
+        feed = list(self._due_feed(at))
+        only_switches = reports and not feed and all(_is_switch(report) for report in reports)
+        aligned = at % (self.scenario.tick_s * 1000) == 0
+        ticks = at > self.now and (aligned or not only_switches)
+        reports += self._due_readings(at)
+        return [
+            *([self._tick(at)] if ticks else []),
+            *(self._planned(report) for report in reports),
+            *feed,
+        ]
+
+    def _tick(self, at: int) -> Planned:
+        self.now = at
+        return planned(self.scenario, self.site_id, TimePassed(site_id=self.site_id, at=at), at)
+
+    def _due_reports(self, at: int) -> Iterator[Report]:
+        while (due := self.world.next_due()) is not None and due <= at:
+            yield self.world.take_due()
+
+    def _due_readings(self, at: int) -> Iterator[Report]:
+        for feeder_id, end in sorted(self._meter_ends().items()):
+            if end <= at:
+                yield self.world.read_meters(feeder_id, self.world.feeders[feeder_id], end)
+
+    def _due_feed(self, at: int) -> Iterator[Planned]:
+        while (upcoming := self._upcoming()).at <= at:
+            self._next += 1
+            yield upcoming
+
+    def _upcoming(self) -> Planned:
+        """Next of the feed: there is always a price to come."""
+        if self._next == len(self._feed):
+            self._feed, self._next = [next(self._held)], 0
+        return self._feed[self._next]
+
+    def _meter_ends(self) -> dict[str, int]:
+        interval_ms = self.scenario.meter_interval_s * 1000
+        return {
+            feeder_id: until - until % interval_ms + interval_ms
+            for feeder_id, until in self.world.feeders.items()
+        }
+
+    def _planned(self, report: Report) -> Planned:
+        return planned(self.scenario, self.site_id, report.event, *report.names)
+
+
+def _is_switch(report: Report) -> bool:
+    return report.event.FULL_NAME.endswith(".UnitSwitched")

@@ -1,0 +1,7 @@
+"""`python -m streams <agent>`."""
+
+import sys
+
+from streams.app import main
+
+sys.exit(main())

@@ -1,0 +1,45 @@
+"""Why a worker stops, and what the person who reads it must do.
+
+StreamError
+├── PublishingFailed     the log did not take a record: the worker stops and makes it again
+├── TooManyDeadLetters   nothing can be read any more: look at the dead letters, then the deploy
+├── AnswersIncomplete    another version left an input half answered: let that version finish first
+├── NotProvisioned       a topic is missing or has too few partitions: run the deploy step
+├── LogUnavailable       Kafka does not answer within the bound
+├── PortTaken            another process listens where the metrics should be
+└── ConsumerStopped      Kafka's consumer gave up: a new process joins the group again
+"""
+
+from __future__ import annotations
+
+
+class StreamError(Exception):
+    """Anything that stops a worker on purpose. The message is one sentence for a person."""
+
+
+class PublishingFailed(StreamError):
+    """A record could not be made durable. Nothing after it may be either, so the worker stops."""
+
+
+class TooManyDeadLetters(StreamError):
+    """More records in a row than allowed could not be understood."""
+
+
+class AnswersIncomplete(StreamError):
+    """An input has some, not all, of the answers that another version of the agent gave it."""
+
+
+class NotProvisioned(StreamError):
+    """A topic that the agent needs is not there as it needs it."""
+
+
+class LogUnavailable(StreamError):
+    """The log did not answer in time."""
+
+
+class ConsumerStopped(StreamError):
+    """The consumer will fetch nothing more in this process."""
+
+
+class PortTaken(StreamError):
+    """The metrics cannot be served where the settings say."""

@@ -1,0 +1,122 @@
+"""What invoicing says about each event of an account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from schemas.events import accounts
+from schemas.events.accounts import AccountsEvent
+from streams.invoicing.contracts import contract_of, in_force, on_demand, tariff_of
+from streams.invoicing.invoices import MAX_LONG, invoices
+from streams.invoicing.refusals import (
+    contract_refusal,
+    is_known_contract,
+    is_known_tariff,
+    refused,
+    taken,
+    tariff_refusal,
+    too_large,
+    unpriced,
+    usage_refusal,
+)
+from streams.invoicing.state import Contract, Period, State, Tariff
+from streams.invoicing.usage import heard, rate, rated, seen_as
+
+
+def decide(state: State, event: AccountsEvent) -> list[AccountsEvent]:
+    match event:
+        case accounts.UsageRecorded():
+            return _rate(state, event)
+        case accounts.UsageCollected():
+            return _bill(state, event)
+        case accounts.TariffPublished():
+            why = tariff_refusal(state, event)
+            return [refused(event, why)] if why and not is_known_tariff(state, event) else []
+        case accounts.ContractSigned():
+            why = contract_refusal(state, event)
+            return [refused(event, why)] if why and not is_known_contract(state, event) else []
+        case _:  # enrolment, and what invoicing itself said
+            return []
+
+
+def _rate(state: State, usage: accounts.UsageRecorded) -> list[AccountsEvent]:
+    why = usage_refusal(state, usage)
+    if why:
+        return [refused(usage, why)]
+    digest = seen_as(state, usage.usage_id)
+    if digest is not None:
+        repeated = digest == heard(usage).digest
+        return [] if repeated else [refused(usage, taken(usage))]
+    signed, contract_id, contract, tariff = _terms(state, usage)
+    amount = rate(usage, tariff)
+    if amount is None:
+        return [*signed, refused(usage, unpriced(usage, contract.tariff_id))]
+    if abs(amount) > MAX_LONG:
+        return [*signed, refused(usage, too_large(amount))]
+    return [*signed, rated(usage, contract_id, contract, amount)]
+
+
+def _terms(
+    state: State, usage: accounts.UsageRecorded
+) -> tuple[list[AccountsEvent], str, Contract, Tariff]:
+    """The contract of a usage and its tariff, and what must be said to have them."""
+    contract_id = in_force(state.contracts, usage.customer_id, usage.interval_start)
+    if contract_id is not None:
+        contract = state.contracts[contract_id]
+        return [], contract_id, contract, state.tariffs[contract.tariff_id]
+    tariff, default = on_demand(usage.customer_id, at=usage.at)
+    return [tariff, default], default.contract_id, contract_of(default), tariff_of(tariff)
+
+
+def _bill(state: State, event: accounts.UsageCollected) -> list[AccountsEvent]:
+    """Close the periods that the new watermark completes, and finish the drafts that are due."""
+    if event.collected_until <= state.watermarks.get(event.site_id, -1):
+        return []
+    watermarks = {**state.watermarks, event.site_id: event.collected_until}
+    answers: list[AccountsEvent] = []
+    due = {
+        invoice_id: (draft.number, draft.total_usd_micros)
+        for invoice_id, draft in state.drafts.items()
+        if draft.auto_finalize and _passed(watermarks, draft.sites, draft.due_at)
+    }
+    for contract_id, start, period in _complete(state, watermarks):
+        contract = state.contracts[contract_id]
+        answers.append(
+            accounts.BillingPeriodClosed(
+                customer_id=event.customer_id,
+                at=event.at,
+                contract_id=contract_id,
+                period_start=start,
+                period_end=period.ends_at,
+            )
+        )
+        drafted = list(invoices(state, contract_id, start, period, at=event.at))
+        answers += drafted
+        due_at = period.ends_at + contract.grace_s * 1000
+        if contract.auto_finalize and _passed(watermarks, period.sites, due_at):
+            due |= {draft.invoice_id: (draft.number, draft.total_usd_micros) for draft in drafted}
+    for invoice_id, (number, total_usd_micros) in sorted(due.items()):
+        answers.append(
+            accounts.InvoiceFinalized(
+                customer_id=event.customer_id,
+                at=event.at,
+                invoice_id=invoice_id,
+                number=number,
+                total_usd_micros=total_usd_micros,
+                finalized_by="grace",
+            )
+        )
+    return answers
+
+
+def _complete(state: State, watermarks: dict[str, int]) -> Iterator[tuple[str, int, Period]]:
+    """Each contract's earliest periods, in order, up to the first that still waits for a site."""
+    for contract_id, by_start in sorted(state.periods.items()):
+        for start, period in sorted(by_start.items()):
+            if not _passed(watermarks, period.sites, period.ends_at):
+                break
+            yield contract_id, start, period
+
+
+def _passed(watermarks: dict[str, int], sites: dict[str, None], at: int) -> bool:
+    return all(watermarks.get(site_id, -1) >= at for site_id in sites)

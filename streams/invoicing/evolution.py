@@ -1,0 +1,80 @@
+"""What invoicing remembers of each event of an account, its own answers included."""
+
+from __future__ import annotations
+
+from schemas.events import accounts
+from schemas.events.accounts import AccountsEvent
+from streams.invoicing.contracts import contract_of, tariff_of
+from streams.invoicing.invoices import add
+from streams.invoicing.periods import DAY_MS
+from streams.invoicing.refusals import contract_refusal, tariff_refusal
+from streams.invoicing.state import LATE_MS, Draft, State
+from streams.invoicing.usage import heard
+
+
+def evolve(state: State, event: AccountsEvent) -> State:
+    match event:
+        case accounts.TariffPublished():
+            if tariff_refusal(state, event) is None:
+                state.tariffs[event.tariff_id] = tariff_of(event)
+        case accounts.ContractSigned():
+            if contract_refusal(state, event) is None:
+                state.contracts[event.contract_id] = contract_of(event)
+        case accounts.UsageRecorded():
+            state.heard = heard(event)
+        case accounts.UsageRated():
+            _remember(state, event)
+            add(state, event)
+        case accounts.UsageCollected():
+            _collect(state, event)
+        case accounts.BillingPeriodClosed():
+            _close(state, event)
+        case accounts.InvoiceDrafted():
+            _draft(state, event)
+        case accounts.InvoiceFinalized():
+            state.drafts.pop(event.invoice_id, None)
+        case _:  # nothing that is billed
+            pass
+    return state
+
+
+def retain(state: State) -> bool:
+    """An account of which nothing but refusals is known is not worth remembering."""
+    return bool(state.tariffs or state.contracts or state.watermarks)
+
+
+def _remember(state: State, event: accounts.UsageRated) -> None:
+    """The usage that this answers was heard just before: only then does it count as seen."""
+    usage = state.heard
+    if usage is not None and usage.usage_id == event.usage_id:
+        by_day = state.seen.setdefault(usage.site_id, {})
+        by_day.setdefault(usage.day, {})[usage.usage_id] = usage.digest
+    state.heard = None
+
+
+def _collect(state: State, event: accounts.UsageCollected) -> None:
+    watermark = max(event.collected_until, state.watermarks.get(event.site_id, 0))
+    state.watermarks[event.site_id] = watermark
+    by_day = state.seen.get(event.site_id, {})
+    for day in [day for day in by_day if day + DAY_MS <= watermark - LATE_MS]:
+        del by_day[day]
+
+
+def _close(state: State, event: accounts.BillingPeriodClosed) -> None:
+    contract = state.contracts[event.contract_id]
+    by_start = state.periods[event.contract_id]
+    contract.closing = by_start.pop(event.period_start).sites
+    contract.billed_until = max(contract.billed_until, event.period_end)
+    if not by_start:
+        del state.periods[event.contract_id]
+
+
+def _draft(state: State, event: accounts.InvoiceDrafted) -> None:
+    contract = state.contracts[event.contract_id]
+    state.drafts[event.invoice_id] = Draft(
+        number=event.number,
+        total_usd_micros=event.total_usd_micros,
+        due_at=event.period_end + contract.grace_s * 1000,
+        auto_finalize=contract.auto_finalize,
+        sites=dict(contract.closing),
+    )

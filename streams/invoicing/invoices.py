@@ -1,0 +1,112 @@
+"""Periods filled with rated usage, and the invoices drafted from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import NAMESPACE_OID, uuid5
+
+from schemas.events.accounts import InvoiceDrafted, InvoiceLine, UsageRated
+from streams.invoicing.periods import label, period_at
+from streams.invoicing.rating.gpu_time import GPU_US_PER_GPU_HOUR
+from streams.invoicing.state import Contract, Line, Part, Period, State
+
+INVOICE = uuid5(NAMESPACE_OID, "hcp.accounts.v1.InvoiceDrafted")
+
+MAX_PART_BYTES = 4 * 1024 * 1024
+"""Half of what a record may hold: about 100,000 usages; the next usage starts another part."""
+
+MAX_LONG = 2**63 - 1
+LINE_BYTES = 200  # everything in a line but its ids
+
+
+def add(state: State, usage: UsageRated) -> None:
+    """Put a usage into the period that will bill it."""
+    contract = state.contracts[usage.contract_id]
+    start, end = period_at(contract.billing_period, usage.interval_start)
+    if end <= contract.billed_until:
+        start, end = period_at(contract.billing_period, contract.billed_until)
+    by_start = state.periods.setdefault(usage.contract_id, {})
+    period = by_start.setdefault(start, Period(ends_at=end))
+    period.sites[usage.site_id] = None
+    if not period.parts or not _fits(period.parts[-1], usage):
+        period.parts.append(Part())
+    _add_to(period.parts[-1], usage)
+
+
+def invoices(
+    state: State, contract_id: str, start: int, period: Period, *, at: int
+) -> Iterator[InvoiceDrafted]:
+    """One for each part; all but the first are numbered."""
+    contract = state.contracts[contract_id]
+    for index, part in enumerate(period.parts, 1):
+        name = f"{contract_id}\n{start}" if index == 1 else f"{contract_id}\n{start}\n{index}"
+        invoice_id = str(uuid5(INVOICE, name))
+        yield InvoiceDrafted(
+            customer_id=state.customer_id,
+            at=at,
+            invoice_id=invoice_id,
+            number=_number(state.customer_id, contract, start, invoice_id),
+            contract_id=contract_id,
+            period_start=start,
+            period_end=period.ends_at,
+            lines=tuple(_lines(part)),
+            total_usd_micros=part.total_usd_micros,
+        )
+
+
+def _number(customer_id: str, contract: Contract, start: int, invoice_id: str) -> str:
+    return f"{customer_id}-{label(contract.billing_period, start)}-{invoice_id[:6]}"
+
+
+def _size_bytes(part: Part, usage: UsageRated) -> int:
+    size = len(usage.usage_id) + 2
+    if usage.meter not in part.lines.get(usage.workload_id, {}):
+        size += LINE_BYTES + 4 * len(usage.workload_id)  # UTF-8: up to 4 bytes a character
+    return size
+
+
+def _fits(part: Part, usage: UsageRated) -> bool:
+    line = part.lines.get(usage.workload_id, {}).get(usage.meter, Line(unit=usage.unit))
+    return (
+        part.size_bytes + _size_bytes(part, usage) <= MAX_PART_BYTES
+        and abs(part.total_usd_micros + usage.amount_usd_micros) <= MAX_LONG
+        and abs(line.amount_usd_micros + usage.amount_usd_micros) <= MAX_LONG
+        and line.quantity + usage.quantity <= MAX_LONG
+    )
+
+
+def _add_to(part: Part, usage: UsageRated) -> None:
+    part.size_bytes += _size_bytes(part, usage)
+    part.total_usd_micros += usage.amount_usd_micros
+    lines = part.lines.setdefault(usage.workload_id, {})
+    line = lines.setdefault(usage.meter, Line(unit=usage.unit))
+    line.quantity += usage.quantity
+    line.amount_usd_micros += usage.amount_usd_micros
+    line.usage_ids.append(usage.usage_id)
+
+
+def _lines(part: Part) -> Iterator[InvoiceLine]:
+    ordered = [
+        (workload_id, meter, line)
+        for workload_id, by_meter in sorted(part.lines.items())
+        for meter, line in sorted(by_meter.items())
+    ]
+    for position, (workload_id, meter, line) in enumerate(ordered, 1):
+        yield InvoiceLine(
+            line_id=str(position),
+            workload_id=workload_id,
+            meter=meter,
+            description=_description(meter, line.quantity),
+            quantity=line.quantity,
+            unit=line.unit,
+            amount_usd_micros=line.amount_usd_micros,
+            usage_ids=tuple(sorted(line.usage_ids)),
+        )
+
+
+def _description(meter: str, quantity: int) -> str:
+    """Rounded down to thousandths; `quantity` has it exactly."""
+    per_unit, unit = (GPU_US_PER_GPU_HOUR, "GPU-hours") if meter == "gpu_time" else (1000, "kWh")
+    thousandths = quantity * 1000 // per_unit
+    what = "GPU time" if meter == "gpu_time" else "Energy"
+    return f"{what}, {thousandths // 1000}.{thousandths % 1000:03} {unit}"

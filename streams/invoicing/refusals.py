@@ -1,0 +1,210 @@
+"""Why an event of an account is refused: a code, and a sentence for people.
+
+Usage: unknown_meter, wrong_unit, negative_quantity, negative_price, bad_interval, usage_id_taken,
+usage_too_late, unpriced_model, amount_too_large.
+Tariff: tariff_id_taken, reserved_id, unknown_currency, duplicate_model, negative_price,
+too_many_tariffs.
+Contract: contract_id_taken, reserved_id, unknown_tariff, tariff_not_effective,
+unknown_billing_period, bad_grace, contract_overlap, too_many_contracts.
+"""
+
+from __future__ import annotations
+
+from schemas.events.accounts import ContractSigned, InputRejected, TariffPublished, UsageRecorded
+from streams.invoicing.contracts import (
+    contract_of,
+    on_demand,
+    same_terms,
+    tariff_of,
+)
+from streams.invoicing.periods import DAY_MS, LATEST_MS, PERIODS
+from streams.invoicing.state import (
+    LATE_MS,
+    MAX_CONTRACTS,
+    MAX_GRACE_S,
+    MAX_TARIFFS,
+    State,
+)
+from streams.invoicing.usage import UNITS
+
+Refusal = tuple[str, str]
+
+
+def refused(event: UsageRecorded | TariffPublished | ContractSigned, why: Refusal) -> InputRejected:
+    reason, detail = why
+    return InputRejected(
+        customer_id=event.customer_id,
+        at=event.at,
+        rejected_type=event.FULL_NAME,
+        subject=_subject(event),
+        reason=reason,
+        detail=detail,
+    )
+
+
+def usage_refusal(state: State, usage: UsageRecorded) -> Refusal | None:
+    """Whatever the tariff says. A repeat is no refusal; see `usage.seen_as`."""
+    late = state.watermarks.get(usage.site_id, 0) - LATE_MS
+    return _first(
+        (
+            usage.meter not in UNITS,
+            "unknown_meter",
+            f"There is no meter {usage.meter!r}; there are {', '.join(UNITS)}.",
+        ),
+        (
+            usage.unit != UNITS.get(usage.meter),
+            "wrong_unit",
+            f"The meter {usage.meter} does not count in {usage.unit!r}.",
+        ),
+        (
+            usage.quantity < 0,
+            "negative_quantity",
+            f"Nobody can use {usage.quantity} {usage.unit}.",
+        ),
+        (
+            (usage.list_price_usd_per_gpu_hour or 0) < 0,
+            "negative_price",
+            "A GPU-hour cannot cost less than nothing.",
+        ),
+        (
+            not 0 <= usage.interval_start < usage.interval_end <= LATEST_MS,
+            "bad_interval",
+            "The interval must end after it starts, between 1970 and 9999.",
+        ),
+        (
+            usage.interval_end <= late,
+            "usage_too_late",
+            f"It ended more than {LATE_MS // DAY_MS} days before what site {usage.site_id} said "
+            f"was all; it can no longer be told from a repeat.",
+        ),
+    )
+
+
+def tariff_refusal(state: State, event: TariffPublished) -> Refusal | None:
+    """Of a tariff whose id is new or taken by other prices; one that is known is no refusal."""
+    default, _ = on_demand(event.customer_id, at=event.at)
+    return _first(
+        (
+            event.tariff_id in state.tariffs,
+            "tariff_id_taken",
+            "A tariff never changes: give new prices a new tariff_id.",
+        ),
+        (
+            event.tariff_id == default.tariff_id and tariff_of(event) != tariff_of(default),
+            "reserved_id",
+            "This id belongs to the on-demand tariff, whose prices are others.",
+        ),
+        (
+            event.currency != "USD",
+            "unknown_currency",
+            f"Invoices are in USD; {event.currency!r} cannot be billed.",
+        ),
+        (
+            len({price.gpu_model for price in event.gpu_prices}) < len(event.gpu_prices),
+            "duplicate_model",
+            "A tariff names each GPU model once.",
+        ),
+        (
+            any(price.price_usd_per_gpu_hour < 0 for price in event.gpu_prices),
+            "negative_price",
+            "A GPU-hour cannot cost less than nothing.",
+        ),
+        (
+            len(state.tariffs) >= MAX_TARIFFS,
+            "too_many_tariffs",
+            f"A customer has at most {MAX_TARIFFS} tariffs.",
+        ),
+    )
+
+
+def contract_refusal(state: State, event: ContractSigned) -> Refusal | None:
+    """Of a contract whose id is new or taken by other terms; one that is known is no refusal."""
+    _, default = on_demand(event.customer_id, at=event.at)
+    is_default = event.contract_id == default.contract_id
+    tariff = state.tariffs.get(event.tariff_id)
+    return _first(
+        (
+            event.contract_id in state.contracts,
+            "contract_id_taken",
+            "A contract never changes: give new terms a new contract_id.",
+        ),
+        (
+            is_default and not same_terms(contract_of(event), contract_of(default)),
+            "reserved_id",
+            "This id belongs to the on-demand contract, whose terms are others.",
+        ),
+        (
+            tariff is None,
+            "unknown_tariff",
+            f"No tariff {event.tariff_id!r} was published to this customer.",
+        ),
+        (
+            tariff is not None and event.starts_at < tariff.effective_from,
+            "tariff_not_effective",
+            "The contract starts before its tariff is effective.",
+        ),
+        (
+            event.billing_period not in PERIODS,
+            "unknown_billing_period",
+            f"{event.billing_period!r} is no billing period; there are {', '.join(PERIODS)}.",
+        ),
+        (
+            not 0 <= event.grace_s <= MAX_GRACE_S,
+            "bad_grace",
+            f"Grace is between 0 and {MAX_GRACE_S} seconds.",
+        ),
+        (
+            not is_default and _overlaps(state, event, default.contract_id),
+            "contract_overlap",
+            "Another contract of this customer starts at the same moment.",
+        ),
+        (
+            len(state.contracts) >= MAX_CONTRACTS,
+            "too_many_contracts",
+            f"A customer has at most {MAX_CONTRACTS} contracts.",
+        ),
+    )
+
+
+def is_known_tariff(state: State, event: TariffPublished) -> bool:
+    return state.tariffs.get(event.tariff_id) == tariff_of(event)
+
+
+def is_known_contract(state: State, event: ContractSigned) -> bool:
+    known = state.contracts.get(event.contract_id)
+    return known is not None and same_terms(known, contract_of(event))
+
+
+def unpriced(usage: UsageRecorded, tariff_id: str) -> Refusal:
+    return "unpriced_model", f"Tariff {tariff_id!r} has no price for {usage.gpu_model!r}."
+
+
+def too_large(amount_usd_micros: int) -> Refusal:
+    return "amount_too_large", f"{amount_usd_micros} micro-dollars for one usage cannot be true."
+
+
+def taken(usage: UsageRecorded) -> Refusal:
+    return "usage_id_taken", f"Usage {usage.usage_id} was recorded before, with other content."
+
+
+def _overlaps(state: State, event: ContractSigned, default_id: str) -> bool:
+    """The on-demand contract gives way to a signed one."""
+    return any(
+        contract.starts_at == event.starts_at and contract_id != default_id
+        for contract_id, contract in state.contracts.items()
+    )
+
+
+def _first(*checks: tuple[bool, str, str]) -> Refusal | None:
+    """The first that is broken, as (broken, reason, detail)."""
+    return next(((reason, detail) for broken, reason, detail in checks if broken), None)
+
+
+def _subject(event: UsageRecorded | TariffPublished | ContractSigned) -> str:
+    match event:
+        case UsageRecorded():
+            return event.usage_id
+        case TariffPublished():
+            return event.tariff_id
+        case ContractSigned():
+            return event.contract_id

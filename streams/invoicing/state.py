@@ -1,0 +1,113 @@
+"""What invoicing remembers of one customer.
+
+Bounds: usage is held until its period is drafted, and its id LATE_MS longer; tariffs and contracts
+are limited in number; a draft is held until it is final.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from streams.invoicing.periods import DAY_MS
+
+LATE_MS = 7 * DAY_MS
+"""How far behind its site's watermark a usage may still arrive, or be recognised as repeated."""
+
+MAX_TARIFFS = 1_000
+MAX_CONTRACTS = 1_000
+MAX_GRACE_S = 30 * 24 * 3600
+
+
+@dataclass(slots=True, kw_only=True)
+class Tariff:
+    """Prices in micro-dollars.
+
+    at_list_price: GPU time costs the list price that it was placed at, if that is known
+    by_model: for a GPU-hour; "*" stands for every other model
+    """
+
+    at_list_price: bool
+    effective_from: int
+    by_model: dict[str, int]
+    energy_pass_through: bool
+    energy_adder: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Contract:
+    """billed_until: end of the newest period drafted; closing: the sites of that period."""
+
+    tariff_id: str
+    starts_at: int
+    billing_period: str
+    grace_s: int
+    auto_finalize: bool
+    billed_until: int = 0
+    closing: dict[str, None] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Line:
+    unit: str
+    quantity: int = 0
+    amount_usd_micros: int = 0
+    usage_ids: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class Part:
+    """What one invoice will bill. lines: by workload and meter; size_bytes: a generous estimate."""
+
+    lines: dict[str, dict[str, Line]] = field(default_factory=dict)
+    total_usd_micros: int = 0
+    size_bytes: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Period:
+    """An open period. sites: those with usage in it; parts: filled one after the other."""
+
+    ends_at: int
+    sites: dict[str, None] = field(default_factory=dict)
+    parts: list[Part] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """sites: their watermarks must pass due_at before the draft becomes final."""
+
+    number: str
+    total_usd_micros: int
+    due_at: int
+    auto_finalize: bool
+    sites: dict[str, None]
+
+
+@dataclass(slots=True, kw_only=True)
+class Heard:
+    """The newest usage heard: when it is rated it counts as seen."""
+
+    usage_id: str
+    site_id: str
+    day: int
+    digest: int
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """A customer.
+
+    periods: open ones, by contract and start
+    drafts: by invoice
+    watermarks: by site
+    seen: digest of each rated usage, by site, day of its end, and usage id
+    """
+
+    customer_id: str
+    tariffs: dict[str, Tariff] = field(default_factory=dict)
+    contracts: dict[str, Contract] = field(default_factory=dict)
+    periods: dict[str, dict[int, Period]] = field(default_factory=dict)
+    drafts: dict[str, Draft] = field(default_factory=dict)
+    watermarks: dict[str, int] = field(default_factory=dict)
+    seen: dict[str, dict[int, dict[str, int]]] = field(default_factory=dict)
+    heard: Heard | None = None

@@ -1,0 +1,40 @@
+"""What the loop needs of a log. `streams.memory` and `streams.kafka` provide it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from schemas.codec import OutRecord
+from schemas.record import Record
+from schemas.topics import Topic
+
+
+class Log(Protocol):
+    """Partitions of records: written in order, read in order, by offset."""
+
+    def publish(self, record: OutRecord) -> None:
+        """Queue a record behind all others of its partition. Raises PublishingFailed."""
+        ...
+
+    def flush(self) -> None:
+        """Return when everything published is durable. Raises PublishingFailed."""
+        ...
+
+    def delivered(self) -> dict[tuple[str, int], int]:
+        """The last offset that a record published here was given, by topic and partition."""
+        ...
+
+    def read(
+        self, topic: Topic, partition: int, start: int, end: int | None = None
+    ) -> Iterator[Record]:
+        """Records with start <= offset < end; up to the present end when None."""
+        ...
+
+    def bounds(self, topic: Topic, partition: int) -> tuple[int, int]:
+        """The first offset there is, and the offset that the next record will get."""
+        ...
+
+    def partitions(self, topic: Topic) -> int:
+        """Raises NotProvisioned."""
+        ...

@@ -1,0 +1,131 @@
+"""The log in memory, under the same contract as Kafka, with faults at will.
+
+For tests, replay and simulation: no clock, no threads, no randomness of its own. What is
+published waits in the client's buffer until `flush`, as with Kafka's producer; a client that
+crashes loses the end of that buffer, partition by partition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import cast
+
+from schemas.codec import OutRecord
+from schemas.record import Record
+from schemas.topics import Topic, by_name, home_partition
+from streams.errors import NotProvisioned
+
+Place = tuple[str, int]
+Headers = tuple[tuple[str, bytes | None], ...]
+
+
+class Crashed(Exception):
+    """The simulated death of one worker's process."""
+
+
+class MemoryBroker:
+    """The records of every topic. All topics have the same number of partitions."""
+
+    def __init__(self, partitions: int = 1) -> None:
+        self.partitions = partitions
+        self.logs: dict[Place, list[Record]] = {}
+
+    def append(self, record: OutRecord, timestamp_ms: int = 0) -> tuple[int, int]:
+        """Partition and offset."""
+        partition = record.partition
+        if partition is None:
+            partition = home_partition(record.key, self.partitions)
+        if not 0 <= partition < self.partitions:
+            raise NotProvisioned(f"{record.topic.name} has no partition {partition}")
+        log = self.records(record.topic, partition)
+        headers = cast(Headers, tuple(record.headers))
+        log.append(
+            Record(
+                record.topic.name,
+                partition,
+                len(log),
+                timestamp_ms,
+                record.key,
+                record.value,
+                headers,
+            )
+        )
+        return partition, len(log) - 1
+
+    def records(self, topic: Topic, partition: int = 0) -> list[Record]:
+        by_name(topic.name)  # only topics of the registry: KeyError for any other
+        return self.logs.setdefault((topic.name, partition), [])
+
+
+class MemoryLog:
+    """One process's view of a broker.
+
+    crash_after: the number of publishes and flushes after which the process dies
+    surviving: of n buffered records of a partition, how many reach the broker all the same
+    """
+
+    def __init__(
+        self,
+        broker: MemoryBroker,
+        *,
+        crash_after: int | None = None,
+        surviving: Callable[[int], int] = lambda _: 0,
+    ) -> None:
+        self._broker = broker
+        self._buffer: list[OutRecord] = []
+        self._delivered: dict[Place, int] = {}
+        self._crash_after = crash_after
+        self._surviving = surviving
+
+    def publish(self, record: OutRecord) -> None:
+        self._live()
+        self._buffer.append(record)
+
+    def flush(self) -> None:
+        self._live()
+        for record in self._buffer:
+            self._deliver(record)
+        self._buffer.clear()
+
+    def delivered(self) -> dict[Place, int]:
+        return dict(self._delivered)
+
+    def read(
+        self, topic: Topic, partition: int, start: int, end: int | None = None
+    ) -> Iterator[Record]:
+        log = self._broker.records(topic, partition)
+        yield from log[max(0, start) : len(log) if end is None else end]
+
+    def bounds(self, topic: Topic, partition: int) -> tuple[int, int]:
+        return 0, len(self._broker.records(topic, partition))
+
+    def partitions(self, topic: Topic) -> int:
+        by_name(topic.name)
+        return self._broker.partitions
+
+    def crash(self) -> None:
+        """Die: of each partition's buffered records a beginning survives, the rest is lost."""
+        waiting: dict[Place, list[OutRecord]] = {}
+        for record in self._buffer:
+            waiting.setdefault((record.topic.name, self._partition_of(record)), []).append(record)
+        self._buffer.clear()
+        for records in waiting.values():
+            for record in records[: self._surviving(len(records))]:
+                self._deliver(record)
+        raise Crashed
+
+    def _live(self) -> None:
+        if self._crash_after is None:
+            return
+        self._crash_after -= 1
+        if self._crash_after < 0:
+            self.crash()
+
+    def _deliver(self, record: OutRecord) -> None:
+        partition, offset = self._broker.append(record)
+        self._delivered[record.topic.name, partition] = offset
+
+    def _partition_of(self, record: OutRecord) -> int:
+        if record.partition is not None:
+            return record.partition
+        return home_partition(record.key, self._broker.partitions)

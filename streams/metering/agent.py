@@ -1,0 +1,20 @@
+"""Metering, as the loop runs it."""
+
+from __future__ import annotations
+
+from schemas.events.sites import SitesEvent
+from schemas.topics import SITES
+from streams.definition import Agent
+from streams.metering.decider import decide, evolve, retain
+from streams.metering.state import State
+
+AGENT: Agent[State, SitesEvent] = Agent(
+    name="metering",
+    version="1",
+    log=SITES,
+    state_type=State,
+    initial=lambda site_id: State(site_id=site_id),
+    decide=decide,
+    evolve=evolve,
+    retain=retain,
+)

@@ -1,0 +1,203 @@
+"""What metering says and remembers about each event of a site."""
+
+from __future__ import annotations
+
+from schemas.events import sites
+from schemas.events.accounts import UsageCollected, UsageRecorded
+from schemas.events.sites import SitesEvent
+from streams.metering.collection import collectable_until, forget, watermarks
+from streams.metering.intervals import HOUR_MS, floor_to
+from streams.metering.refusals import (
+    count_refused,
+    forget_prices,
+    is_refused,
+    remember_price,
+)
+from streams.metering.state import (
+    MAX_PRICES,
+    MAX_READINGS,
+    Customer,
+    Placement,
+    Price,
+    Reading,
+    State,
+)
+from streams.metering.usage import energy, gpu_time
+
+Answer = UsageRecorded | UsageCollected
+
+
+def decide(state: State, event: SitesEvent) -> list[Answer]:
+    match event:
+        case sites.TimePassed() if state.now is not None and not is_refused(state, event):
+            return _collect(state, event.at, state.closed_until)
+        case sites.HourClosed() if state.now is not None:
+            closed_until = max(state.closed_until, event.closed_until)
+            return [*_close(state, event), *_collect(state, state.now, closed_until)]
+        case sites.WorkloadReleased() | sites.WorkloadRequeued():
+            return _end(state, event)
+        case _:  # facts to remember, and what others decide about
+            return []
+
+
+def evolve(state: State, event: SitesEvent) -> State:
+    if is_refused(state, event):
+        count_refused(state, event)
+        return state
+    match event:
+        case sites.SiteConfigured():
+            state.feeders = dict.fromkeys(feeder.feeder_id for feeder in event.feeders)
+        case sites.UnitRegistered():
+            _register(state, event)
+        case sites.TimePassed():
+            _advance(state, event)
+        case sites.HourClosed() if state.now is not None:
+            state.closed_until = max(state.closed_until, event.closed_until)
+            _move_on(state, state.now)
+        case sites.PowerPricePublished():
+            _price(state, event)
+        case sites.EnergyMetered():
+            _read(state, event)
+        case sites.WorkloadQueued():
+            customer = state.customers.setdefault(event.customer_id, Customer())
+            customer.admitted += 1
+            customer.active_at = max(customer.active_at, event.at)
+        case sites.WorkloadPlaced():
+            _place(state, event)
+        case sites.WorkloadRequeued():
+            _stop(state, event)
+        case sites.WorkloadReleased():
+            _stop(state, event)
+            customer = state.customers.setdefault(event.customer_id, Customer())
+            customer.admitted = max(0, customer.admitted - 1)
+            customer.active_at = max(customer.active_at, event.at)
+        case _:  # nothing that is billed
+            pass
+    return state
+
+
+def retain(state: State) -> bool:
+    """An unknown site is not worth remembering."""
+    return bool(state.feeders)
+
+
+def _close(state: State, event: sites.HourClosed) -> list[Answer]:
+    return [
+        usage
+        for placement_id, placement in sorted(state.placements.items())
+        if placement.ends_at is None
+        for usage in gpu_time(state, placement_id, placement, event.closed_until, at=event.at)
+    ]
+
+
+def _collect(state: State, now: int, closed_until: int) -> list[Answer]:
+    until = collectable_until(state, now, closed_until)
+    if until == state.collected_until:
+        return []
+    answers: list[Answer] = []
+    for hour in range(state.collected_until, until, HOUR_MS):
+        answers += energy(state, hour, at=now)
+    answers += watermarks(state, until, at=now)
+    return answers
+
+
+def _end(state: State, event: sites.WorkloadReleased | sites.WorkloadRequeued) -> list[Answer]:
+    placement = state.placements.get(event.placement_id or "")
+    if placement is None or placement.ends_at is not None or _is_failed_switch(event):
+        return []
+    return list(gpu_time(state, event.placement_id or "", placement, event.at, at=event.at))
+
+
+def _is_failed_switch(event: sites.WorkloadReleased | sites.WorkloadRequeued) -> bool:
+    return event.reason == "switch_failed"
+
+
+def _register(state: State, event: sites.UnitRegistered) -> None:
+    state.units[event.unit_id] = event.kind
+    for units in state.gpus.values():
+        units.pop(event.unit_id, None)
+    if event.kind == "gpu":
+        state.gpus.setdefault(event.feeder_id, {})[event.unit_id] = None
+
+
+def _advance(state: State, event: sites.TimePassed) -> None:
+    first = state.now is None
+    state.now, state.doubted = event.at, None
+    forget_prices(state)
+    if first:
+        state.closed_until = state.collected_until = floor_to(event.at, HOUR_MS)
+    else:
+        _move_on(state, event.at)
+
+
+def _move_on(state: State, now: int) -> None:
+    """Move on to where the answers to the same event said that everything is collected."""
+    until = collectable_until(state, now, state.closed_until)
+    if until != state.collected_until:
+        state.collected_until = until
+        forget(state)
+
+
+def _price(state: State, event: sites.PowerPricePublished) -> None:
+    start, end = event.interval_start, event.interval_end
+    remember_price(state, start)
+    full = len(state.prices) >= MAX_PRICES and start not in state.prices
+    if full or end <= max(start, state.collected_until):
+        state.refused += 1
+        return
+    state.prices[start] = Price(ends_at=end, usd_per_mwh=event.price_usd_per_mwh)
+
+
+def _read(state: State, event: sites.EnergyMetered) -> None:
+    gpus = state.gpus.get(event.feeder_id)
+    if not gpus:
+        return  # miners only: nobody is billed for their energy
+    reading = Reading(
+        ends_at=event.interval_end,
+        energy_wh={
+            reading.unit_id: reading.energy_wh
+            for reading in event.readings
+            if reading.unit_id in gpus and reading.energy_wh
+        },
+    )
+    by_start = state.readings.setdefault(event.feeder_id, {})
+    if by_start.get(event.interval_start) == reading:
+        return  # repeated
+    if _believable(state, by_start, event):
+        by_start[event.interval_start] = reading
+    else:
+        state.refused += 1
+
+
+def _believable(state: State, by_start: dict[int, Reading], event: sites.EnergyMetered) -> bool:
+    """In time, inside one hour, not from the future, not metered before."""
+    start, end = event.interval_start, event.interval_end
+    return (
+        state.now is not None
+        and state.collected_until <= start < end <= floor_to(start, HOUR_MS) + HOUR_MS
+        and end <= state.now + HOUR_MS
+        and len(by_start) < MAX_READINGS
+        and not any(start < known.ends_at and at < end for at, known in by_start.items())
+    )
+
+
+def _place(state: State, event: sites.WorkloadPlaced) -> None:
+    if event.placement_id in state.placements:
+        return
+    state.placements[event.placement_id] = Placement(
+        workload_id=event.workload_id,
+        customer_id=event.customer_id,
+        gpu_model=event.gpu_model,
+        units={share.unit_id: share.gpu_milli for share in event.units},
+        list_price=event.price_usd_per_gpu_hour,
+        starts_at=max(event.at, state.closed_until),
+    )
+    customer = state.customers.setdefault(event.customer_id, Customer())
+    customer.active_at = max(customer.active_at, event.at)
+
+
+def _stop(state: State, event: sites.WorkloadReleased | sites.WorkloadRequeued) -> None:
+    placement = state.placements.get(event.placement_id or "")
+    if placement is not None and placement.ends_at is None:
+        placement.ends_at = max(event.at, placement.starts_at)
+        placement.billed = not _is_failed_switch(event)

@@ -1,0 +1,100 @@
+"""What metering remembers of one site.
+
+Bounds: placements are forgotten when the hour they ended in is collected, readings and prices when
+theirs is, customers after IDLE_MS without a workload.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from streams.metering.intervals import DAY_MS, HOUR_MS
+
+ALLOWANCE_MS = HOUR_MS // 2
+"""How long after its end an hour waits for meters and prices."""
+
+IDLE_MS = (31 + 30 + 7) * DAY_MS
+"""A customer without workloads gets watermarks this long: its last month must be closed, and the
+longest grace that invoicing allows must end, with a week to spare."""
+
+MAX_READINGS = 2_000
+"""Intervals waiting per feeder, a week of five-minute ones; further ones are refused."""
+
+MAX_PRICES = 4_000
+"""Prices waiting, six weeks of quarters of an hour; further ones are refused."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Placement:
+    """A workload on its units.
+
+    units: gpu_milli by unit
+    list_price: dollars for a GPU-hour, as quoted when it was placed
+    billed: False after a failed switch
+    """
+
+    workload_id: str
+    customer_id: str
+    gpu_model: str
+    units: dict[str, int]
+    list_price: Decimal
+    starts_at: int
+    ends_at: int | None = None
+    billed: bool = True
+
+    @property
+    def gpu_milli(self) -> int:
+        return sum(self.units.values())
+
+
+@dataclass(slots=True, kw_only=True)
+class Reading:
+    """What the GPUs of a feeder drew in an interval. energy_wh: by unit."""
+
+    ends_at: int
+    energy_wh: dict[str, int]
+
+
+@dataclass(slots=True, kw_only=True)
+class Price:
+    ends_at: int
+    usd_per_mwh: Decimal
+
+
+@dataclass(slots=True, kw_only=True)
+class Customer:
+    """admitted: workloads queued or placed; active_at: when one last was queued, placed, ended."""
+
+    admitted: int = 0
+    active_at: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """A site.
+
+    feeders: those of its configuration; none before it was configured
+    now, doubted: the clock, None before its first tick, as in `streams.site_inputs.Tick`
+    closed_until: routing has answered everything before; GPU time is recorded up to here
+    collected_until: everything before is recorded and the customers were told
+    units: the kind of every unit that was registered; gpus: the GPUs on each feeder
+    readings: by feeder and start; prices: by start
+    price_starts: those that routing keeps, see `refusals`
+    refused: inputs left out of account, see the package
+    """
+
+    site_id: str
+    feeders: dict[str, None] = field(default_factory=dict)
+    now: int | None = None
+    doubted: int | None = None
+    closed_until: int = 0
+    collected_until: int = 0
+    units: dict[str, str] = field(default_factory=dict)
+    gpus: dict[str, dict[str, None]] = field(default_factory=dict)
+    placements: dict[str, Placement] = field(default_factory=dict)
+    customers: dict[str, Customer] = field(default_factory=dict)
+    readings: dict[str, dict[int, Reading]] = field(default_factory=dict)
+    prices: dict[int, Price] = field(default_factory=dict)
+    price_starts: list[int] = field(default_factory=list)
+    refused: int = 0

@@ -1,0 +1,271 @@
+"""How each event changes what the adviser knows, and which changes ask for a new plan.
+
+What runs where follows from routing's events only. Inputs that routing refuses are left out: by the
+same `streams.site_inputs`, and here by the same rules about what is known of the site.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from schemas.events.sites import (
+    AlertRaised,
+    CurtailmentLifted,
+    CurtailmentRequested,
+    HashpricePublished,
+    PowerPlanApplied,
+    PowerPlanProposed,
+    PowerPricePublished,
+    SiteConfigured,
+    SitesEvent,
+    TimePassed,
+    UnitDrained,
+    UnitFailed,
+    UnitModeAssigned,
+    UnitRecovered,
+    UnitRegistered,
+    WorkloadPlaced,
+    WorkloadReleased,
+    WorkloadRequeued,
+)
+from streams.optimization.market import basis_of, open_curtailments, with_price, without_past
+from streams.optimization.planning import digest_of
+from streams.optimization.profiles import most_power_w, profile_of
+from streams.optimization.state import (
+    OFF,
+    Asic,
+    Curtailment,
+    Gpu,
+    Price,
+    State,
+)
+from streams.site_inputs import (
+    MAX_CURTAILMENTS,
+    MAX_LIFTED,
+    MAX_UNITS,
+    MS_PER_S,
+    refusal_of,
+    tick,
+)
+
+MICROS = 1_000_000
+SWITCH_FAILING = "switch_failing"  # routing's alert that it takes a unit for failed
+MATERIAL_PERCENT = 5  # of the site's cap: a smaller change waits for the next tick of the clock
+
+UnitChange = UnitRegistered | UnitFailed | UnitDrained | UnitRecovered | AlertRaised
+AiChange = WorkloadPlaced | WorkloadReleased | WorkloadRequeued
+MarketChange = (
+    TimePassed
+    | PowerPricePublished
+    | HashpricePublished
+    | CurtailmentRequested
+    | CurtailmentLifted
+    | SiteConfigured
+)
+
+
+def apply(state: State, event: SitesEvent) -> str | None:  # noqa: PLR0912 - one row a type
+    """Change the state in place; returns what asks for a plan now: price, hashprice, curtailment or
+    capacity; None for nothing."""
+    if state.power_cap_w is None and not isinstance(event, SiteConfigured):
+        return None
+    if refusal_of(event) is not None:
+        return None
+    match event:
+        case TimePassed():
+            if not _pass_time(state, event):
+                return None
+        case PowerPricePublished():
+            price = Price(event.interval_start, _micros(event.price_usd_per_mwh))
+            state.power_prices = with_price(state.power_prices, price, state.now)
+        case HashpricePublished():
+            price = Price(event.interval_start, _micros(event.hashprice_usd_per_ph_day))
+            state.hashprices = with_price(state.hashprices, price, state.now)
+        case CurtailmentRequested():
+            _curtail(state, event)
+        case CurtailmentLifted():
+            _lift(state, event)
+        case SiteConfigured():
+            _configure(state, event)
+        case UnitRegistered() | UnitFailed() | UnitDrained() | UnitRecovered() | AlertRaised():
+            state.pending_w += changed_w(state, event)
+            _change_unit(state, event)
+        case WorkloadPlaced() | WorkloadReleased() | WorkloadRequeued():
+            state.pending_w += changed_w(state, event)
+            _change_ai(state, event)
+        case UnitModeAssigned():
+            asic = state.asics.get(event.unit_id)
+            if asic is not None:
+                state.asics[event.unit_id] = replace(asic, mode=event.mode)
+        case PowerPlanProposed():
+            state.plans += 1
+            state.outstanding = digest_of(event.assignments)
+            state.outstanding_plan = event.plan_id
+        case PowerPlanApplied():
+            if event.plan_id == state.outstanding_plan:
+                state.outstanding = state.outstanding_plan = None
+        case _:  # health, switching, progress, meters: nothing a plan depends on
+            pass
+    return _trigger(state, event)
+
+
+def is_material(state: State, changed_w: int) -> bool:
+    return (state.pending_w + changed_w) * 100 >= (state.power_cap_w or 0) * MATERIAL_PERCENT
+
+
+def changed_w(state: State, event: UnitChange | AiChange) -> int:
+    """How much power can be planned otherwise because of the event."""
+    match event:
+        case UnitRegistered():
+            return _registered_w(state, event)
+        case UnitFailed() | UnitDrained() | UnitRecovered() | AlertRaised():
+            known = state.asics.get(event.unit_id or "")
+            if isinstance(event, AlertRaised) and event.kind != SWITCH_FAILING:
+                return 0
+            if known is None or known.usable is isinstance(event, UnitRecovered):
+                return 0
+            return most_power_w(known.profile)
+        case WorkloadPlaced():
+            return sum(u.power_w for u in event.units if u.unit_id not in state.gpus)
+        case WorkloadReleased() | WorkloadRequeued():
+            units = state.placements.get(event.placement_id or "", ())
+            gpus = [state.gpus[unit_id] for unit_id in units if unit_id in state.gpus]
+            return sum(gpu.power_w for gpu in gpus if gpu.workloads == 1)
+
+
+def _registered_w(state: State, event: UnitRegistered) -> int:
+    known = state.asics.get(event.unit_id)
+    if event.kind != "asic" or not _accepted(state, event):
+        return 0
+    same = known is not None and known.profile == profile_of(event.modes)
+    return 0 if same else max(mode.power_w for mode in event.modes)
+
+
+def _trigger(state: State, event: SitesEvent) -> str | None:
+    """Also takes note that the change has been considered, whatever comes of it."""
+    if not isinstance(event, UnitChange | AiChange | MarketChange):
+        return None
+    basis, before = basis_of(state), state.basis
+    if basis is None:
+        return None
+    if before is not None and basis.curtailed_w != before.curtailed_w:
+        trigger = "curtailment"
+    elif before is None or basis.power_price != before.power_price:
+        trigger = "price"
+    elif basis.hashprice != before.hashprice:
+        trigger = "hashprice"
+    elif state.pending_w and (isinstance(event, TimePassed) or is_material(state, 0)):
+        trigger = "capacity"
+    else:
+        return None
+    state.basis = basis
+    state.pending_w = 0
+    return trigger
+
+
+def _pass_time(state: State, event: TimePassed) -> bool:
+    """False when the clock does not follow."""
+    state.now, state.doubted, refusal = tick(state.now, state.doubted, event.at)
+    if refusal is not None:
+        return False
+    state.power_prices = without_past(state.power_prices, event.at)
+    state.hashprices = without_past(state.hashprices, event.at)
+    if state.curtailments:
+        state.curtailments = open_curtailments(state.curtailments, event.at)
+    return True
+
+
+def _configure(state: State, event: SiteConfigured) -> None:
+    caps_w = {feeder.feeder_id: feeder.power_cap_w for feeder in event.feeders}
+    if (state.power_cap_w, state.feeder_caps_w) != (event.power_cap_w, caps_w):
+        state.pending_w += max(event.power_cap_w, 1)
+    state.power_cap_w = event.power_cap_w
+    state.feeder_caps_w = caps_w
+
+
+def _curtail(state: State, event: CurtailmentRequested) -> None:
+    ends_at = event.starts_at + event.duration_s * MS_PER_S
+    over = state.now is not None and ends_at <= state.now
+    full = sum(not asked.lifted for asked in state.curtailments.values()) >= MAX_CURTAILMENTS
+    if event.curtailment_id in state.curtailments or over or full:
+        return
+    asked = Curtailment(event.max_power_w, event.starts_at, ends_at)
+    state.curtailments = {**state.curtailments, event.curtailment_id: asked}
+
+
+def _lift(state: State, event: CurtailmentLifted) -> None:
+    known = state.curtailments.get(event.curtailment_id)
+    if known is None:
+        return
+    after = {**state.curtailments, event.curtailment_id: replace(known, lifted=True)}
+    lifted = [(asked.ends_at, name) for name, asked in after.items() if asked.lifted]
+    if len(lifted) > MAX_LIFTED:
+        del after[min(lifted)[1]]
+    state.curtailments = after
+
+
+def _change_unit(state: State, event: UnitChange) -> None:
+    if isinstance(event, UnitRegistered):
+        if _accepted(state, event):
+            _register(state, event)
+        return
+    unit_id = event.unit_id or ""
+    known = state.asics.get(unit_id)
+    if known is None:
+        return
+    match event:
+        case UnitFailed():
+            state.asics[unit_id] = replace(known, failed=True)
+        case UnitDrained():
+            state.asics[unit_id] = replace(known, drained=True)
+        case UnitRecovered():
+            state.asics[unit_id] = replace(known, failed=False, drained=False)
+        case AlertRaised() if event.kind == SWITCH_FAILING:
+            state.asics[unit_id] = replace(known, failed=True)
+        case AlertRaised():
+            pass
+
+
+def _register(state: State, event: UnitRegistered) -> None:
+    if event.kind == "gpu":
+        state.gpu_feeders[event.unit_id] = event.feeder_id
+        return
+    profile = profile_of(event.modes)
+    known = state.asics.get(event.unit_id)
+    if known is None:
+        state.asics[event.unit_id] = Asic(event.feeder_id, profile)
+    elif (known.feeder_id, known.profile) != (event.feeder_id, profile):
+        changed = replace(known, feeder_id=event.feeder_id, profile=profile, mode=OFF)
+        state.asics[event.unit_id] = changed
+
+
+def _accepted(state: State, event: UnitRegistered) -> bool:
+    others = state.gpu_feeders if event.kind == "asic" else state.asics
+    known = event.unit_id in state.asics or event.unit_id in state.gpu_feeders
+    full = len(state.asics) + len(state.gpu_feeders) >= MAX_UNITS
+    return (
+        refusal_of(event) is None
+        and event.feeder_id in state.feeder_caps_w
+        and event.unit_id not in others
+        and (known or not full)
+    )
+
+
+def _change_ai(state: State, event: AiChange) -> None:
+    if isinstance(event, WorkloadPlaced):
+        state.placements[event.placement_id] = tuple(share.unit_id for share in event.units)
+        for share in event.units:
+            busy = state.gpus.get(share.unit_id)
+            workloads = 1 if busy is None else busy.workloads + 1
+            state.gpus[share.unit_id] = Gpu(share.power_w, workloads)
+        return
+    for unit_id in state.placements.pop(event.placement_id or "", ()):
+        busy = state.gpus.pop(unit_id)
+        if busy.workloads > 1:
+            state.gpus[unit_id] = Gpu(busy.power_w, busy.workloads - 1)
+
+
+def _micros(usd: Decimal) -> int:
+    """Exact: a price has at most six decimals."""
+    return int(usd * MICROS)

@@ -1,0 +1,22 @@
+"""Routing as the runtime runs it."""
+
+from __future__ import annotations
+
+from schemas.events.sites import SitesEvent
+from schemas.topics import SITES
+from streams.definition import Agent
+from streams.routing.decider import decide, evolve, retain
+from streams.routing.draft import AGENT as NAME
+from streams.routing.draft import POLICY_VERSION
+from streams.routing.state import State
+
+AGENT: Agent[State, SitesEvent] = Agent(
+    name=NAME,
+    version=POLICY_VERSION,
+    log=SITES,
+    state_type=State,
+    initial=State,
+    decide=decide,
+    evolve=evolve,
+    retain=retain,
+)

@@ -1,0 +1,254 @@
+"""Routing's two functions.
+
+`decide` applies the input to the state, lets the modules beside this one answer it, each answer
+taking effect before the next is made, and takes everything back before it returns: a plan of many
+steps is checked against exactly what `evolve` will do with it.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from schemas.events.sites import (
+    AlertCleared,
+    AlertRaised,
+    CurtailmentLifted,
+    CurtailmentMet,
+    CurtailmentRequested,
+    EnergyMetered,
+    HashpricePublished,
+    HourClosed,
+    InputRejected,
+    PowerPlanApplied,
+    PowerPlanProposed,
+    PowerPricePublished,
+    SiteConfigured,
+    SitesEvent,
+    TimePassed,
+    UnitDrained,
+    UnitFailed,
+    UnitModeAssigned,
+    UnitRecovered,
+    UnitRegistered,
+    UnitReported,
+    UnitSwitched,
+    WorkloadCancelled,
+    WorkloadCompleted,
+    WorkloadFailed,
+    WorkloadPlaced,
+    WorkloadProgressed,
+    WorkloadQueued,
+    WorkloadRejected,
+    WorkloadReleased,
+    WorkloadRequeued,
+    WorkloadStarted,
+    WorkloadSubmitted,
+)
+from streams.routing import units
+from streams.routing.curtailment import answer_limits
+from streams.routing.draft import Answer, Draft
+from streams.routing.evolution import apply
+from streams.routing.plan import apply_plan
+from streams.routing.registry import comes_back_different
+from streams.routing.rejection import OfUnit, refuse, subject_of
+from streams.routing.state import GPU, State
+from streams.routing.submission import answer_submission
+from streams.routing.waiting import place_waiting
+from streams.site_inputs import CLOCK_JUMP, HOUR_MS, possible_time
+
+SILENT = (
+    AlertCleared,
+    AlertRaised,
+    CurtailmentMet,
+    HourClosed,
+    InputRejected,
+    PowerPlanApplied,
+    UnitModeAssigned,
+    WorkloadPlaced,
+    WorkloadQueued,
+    WorkloadRejected,
+    WorkloadReleased,
+    WorkloadRequeued,
+)
+"""What routing wrote itself: never answered."""
+
+
+def decide(state: State, event: SitesEvent) -> list[Answer]:
+    """The answers to one input, given the state before it. The state is left as it was."""
+    if isinstance(event, SILENT):
+        return []
+    if not state.configured and not isinstance(event, SiteConfigured):
+        return [_unknown_site(state, event)]
+    refusal = refuse(state, event)
+    if refusal is not None:
+        return [_rejected(state, event, refusal.reason, refusal.detail)]
+    draft = Draft(state, event)
+    state.journal.begin()
+    try:
+        _answer(draft, event)
+    finally:
+        state.journal.rollback()
+    return draft.answers
+
+
+def evolve(state: State, event: SitesEvent) -> State:
+    """The state after one event, changed in place. An input that was refused changes nothing, but a
+    jump of the clock is remembered."""
+    if isinstance(event, SILENT):
+        apply(state, event)
+        return state
+    if not state.configured and not isinstance(event, SiteConfigured):
+        return state
+    refusal = refuse(state, event)
+    if refusal is None:
+        _take(state, event)
+    elif refusal.reason == CLOCK_JUMP:
+        state.doubted = event.at  # so that a next tick can confirm it
+    return state
+
+
+def retain(state: State) -> bool:
+    """A site that was never configured is not worth keeping."""
+    return state.configured
+
+
+def _take(state: State, event: SitesEvent) -> None:
+    state.journal.set(state, "sequence", state.sequence + 1)
+    apply(state, event)
+
+
+def _answer(draft: Draft, event: SitesEvent) -> None:  # noqa: PLR0912 - one row a type
+    state = draft.state
+    different = isinstance(event, UnitRegistered) and comes_back_different(state, event)
+    before = state.now
+    offer_changed = state.offer_changed
+    prices = (state.power_price_micros, state.hashprice_micros)
+    _take(state, event)
+    match event:
+        case WorkloadSubmitted():
+            answer_submission(draft, event)
+        case WorkloadCompleted():
+            _end(draft, event, "completed", "")
+        case WorkloadFailed():
+            _end(draft, event, "failed", event.reason)
+        case WorkloadCancelled():
+            _cancel(draft, event)
+        case TimePassed():
+            if event.at != before:
+                _tick(draft, before, offer_changed)
+        case PowerPricePublished() | HashpricePublished():
+            if prices != (state.power_price_micros, state.hashprice_micros):
+                place_waiting(draft)
+        case PowerPlanProposed():
+            apply_plan(draft, event)
+            place_waiting(draft)
+        case CurtailmentRequested() | CurtailmentLifted() | SiteConfigured():
+            answer_limits(draft, state.site_id)
+            place_waiting(draft)
+            if isinstance(event, SiteConfigured):
+                draft.summarize()
+        case UnitRegistered():
+            if different:
+                units.changed(draft, event)
+            if different or event.kind == GPU:
+                _offer(draft)
+        case UnitFailed() | UnitRecovered() | UnitDrained() | UnitReported() | UnitSwitched():
+            _answer_unit(draft, event)
+        case WorkloadStarted() | WorkloadProgressed() | EnergyMetered():
+            pass  # nothing to decide; a wrong one was refused before
+        case (
+            AlertCleared()
+            | AlertRaised()
+            | CurtailmentMet()
+            | HourClosed()
+            | InputRejected()
+            | PowerPlanApplied()
+            | UnitModeAssigned()
+            | WorkloadPlaced()
+            | WorkloadQueued()
+            | WorkloadRejected()
+            | WorkloadReleased()
+            | WorkloadRequeued()
+        ):
+            pass  # its own
+        case _:
+            assert_never(event)
+
+
+def _answer_unit(draft: Draft, event: OfUnit) -> None:
+    match event:
+        case UnitReported():
+            units.reported(draft, event)
+        case UnitSwitched():
+            units.switched(draft, event)
+            if not event.succeeded:
+                place_waiting(draft)
+        case UnitFailed():
+            units.failed(draft, event)
+            _offer(draft)
+        case UnitRecovered():
+            units.recovered(draft, event)
+            _offer(draft)
+        case UnitDrained():
+            units.drained(draft, event)
+            _offer(draft)
+        case _:
+            assert_never(event)
+
+
+def _offer(draft: Draft) -> None:
+    """Units came, went or changed: place what fits now, and tell the pool."""
+    place_waiting(draft)
+    draft.summarize()
+
+
+def _tick(draft: Draft, before: int | None, offer_changed: bool) -> None:
+    hour = draft.at // HOUR_MS * HOUR_MS
+    if before is None or before < hour:
+        draft.emit(HourClosed(site_id=draft.state.site_id, at=draft.at, closed_until=hour))
+    answer_limits(draft, draft.state.site_id)
+    place_waiting(draft)
+    if offer_changed or draft.state.offer_changed:
+        draft.summarize()
+
+
+def _end(
+    draft: Draft, event: WorkloadCompleted | WorkloadFailed, outcome: str, reason: str
+) -> None:
+    """The hardware's word about the present placement. About an earlier one it comes too late."""
+    workload = draft.state.workloads.get(event.workload_id)
+    if workload is not None and workload.placed and workload.placement_id == event.placement_id:
+        draft.release(workload, outcome, reason)
+        place_waiting(draft)
+
+
+def _cancel(draft: Draft, event: WorkloadCancelled) -> None:
+    workload = draft.state.workloads.get(event.workload_id)
+    if workload is not None:
+        draft.release(workload, "cancelled", event.reason)
+        place_waiting(draft)
+
+
+def _unknown_site(state: State, event: SitesEvent) -> Answer:
+    detail = f"Site {state.site_id!r} was never configured."
+    if isinstance(event, WorkloadSubmitted):
+        return WorkloadRejected(
+            site_id=state.site_id,
+            at=possible_time(event.at),
+            workload_id=event.workload_id,
+            customer_id=event.customer_id,
+            reason="unknown_site",
+            detail=detail,
+        )
+    return _rejected(state, event, "unknown_site", detail)
+
+
+def _rejected(state: State, event: SitesEvent, reason: str, detail: str) -> InputRejected:
+    return InputRejected(
+        site_id=state.site_id,
+        at=possible_time(event.at) if state.now is None else state.now,
+        rejected_type=type(event).__name__,
+        subject=subject_of(event),
+        reason=reason,
+        detail=detail,
+    )

@@ -1,0 +1,226 @@
+"""Applies one event that was accepted, or that routing wrote, to the state.
+
+Nothing is judged here. `WorkloadSubmitted` changes nothing: `WorkloadQueued`, the answer, carries
+what was asked for. The reported failure of a unit changes its health; the workloads leave it with
+the answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from schemas.events.sites import (
+    AlertCleared,
+    AlertRaised,
+    CurtailmentLifted,
+    CurtailmentMet,
+    CurtailmentRequested,
+    HashpricePublished,
+    PowerPricePublished,
+    SiteConfigured,
+    SitesEvent,
+    TimePassed,
+    UnitDrained,
+    UnitFailed,
+    UnitModeAssigned,
+    UnitRecovered,
+    UnitRegistered,
+    UnitReported,
+    UnitSwitched,
+    WorkloadPlaced,
+    WorkloadQueued,
+    WorkloadReleased,
+    WorkloadRequeued,
+)
+from streams.routing import lifecycle, prices
+from streams.routing.index import MS_PER_S, Index, limit_w
+from streams.routing.registry import change_unit, register, run_unit
+from streams.routing.state import Curtailment, State, micros
+from streams.site_inputs import MAX_LIFTED
+
+MAX_SWITCH_FAILURES = 3
+"""Failed switches in a row after which a unit is taken for failed."""
+
+
+def apply(state: State, event: SitesEvent) -> None:
+    """Apply the event in place. Types that carry nothing to remember are ignored."""
+    change = CHANGES.get(type(event))
+    if change is not None:
+        change(state, event)
+
+
+def _configure(state: State, event: SiteConfigured) -> None:
+    journal = state.journal
+    for name, value in (
+        ("configured", True),
+        ("pool", event.pool),
+        ("power_cap_w", event.power_cap_w),
+        ("feeder_caps_w", {feeder.feeder_id: feeder.power_cap_w for feeder in event.feeders}),
+        (
+            "gpu_prices_micros",
+            {price.gpu_model: micros(price.price_usd_per_gpu_hour) for price in event.gpu_prices},
+        ),
+    ):
+        journal.set(state, name, value)
+    journal.set(state, "index", Index(state))
+    _offer(state)
+
+
+def _tick(state: State, event: TimePassed) -> None:
+    journal = state.journal
+    journal.set(state, "doubted", None)
+    if event.at == state.now:
+        return
+    journal.set(state, "now", event.at)
+    journal.set(state, "offer_changed", False)
+    prices.bring_into_force(state)
+    for curtailment_id, curtailment in sorted(state.curtailments.items()):
+        if curtailment.ends_at <= event.at:
+            journal.drop(state.curtailments, curtailment_id)
+    journal.set(state.index, "limit_w", limit_w(state))
+
+
+def _request_curtailment(state: State, event: CurtailmentRequested) -> None:
+    payment = event.payment_usd_per_mwh
+    if event.curtailment_id in state.curtailments:
+        return
+    curtailment = Curtailment(
+        curtailment_id=event.curtailment_id,
+        max_power_w=event.max_power_w,
+        starts_at=event.starts_at,
+        ends_at=event.starts_at + event.duration_s * MS_PER_S,
+        payment_micros_per_mwh=0 if payment is None else micros(payment),
+    )
+    state.journal.put(state.curtailments, event.curtailment_id, curtailment)
+    state.journal.set(state.index, "limit_w", limit_w(state))
+
+
+def _lift_curtailment(state: State, event: CurtailmentLifted) -> None:
+    state.journal.set(state.curtailments[event.curtailment_id], "lifted", True)
+    lifted = [known for known in state.curtailments.values() if known.lifted]
+    if len(lifted) > MAX_LIFTED:
+        oldest = min(lifted, key=lambda known: (known.ends_at, known.curtailment_id))
+        state.journal.drop(state.curtailments, oldest.curtailment_id)
+    state.journal.set(state.index, "limit_w", limit_w(state))
+
+
+def _meet_curtailment(state: State, event: CurtailmentMet) -> None:
+    state.journal.set(state.curtailments[event.curtailment_id], "met", True)
+
+
+def _price_power(state: State, event: PowerPricePublished) -> None:
+    prices.remember(state, "power_prices", event.interval_start, micros(event.price_usd_per_mwh))
+
+
+def _price_hash(state: State, event: HashpricePublished) -> None:
+    prices.remember(
+        state, "hashprices", event.interval_start, micros(event.hashprice_usd_per_ph_day)
+    )
+
+
+def _register(state: State, event: UnitRegistered) -> None:
+    register(state, event)
+    _offer(state)
+
+
+def _fail_unit(state: State, event: UnitFailed) -> None:
+    change_unit(state, state.units[event.unit_id], failed=True)
+    _offer(state)
+
+
+def _recover_unit(state: State, event: UnitRecovered) -> None:
+    unit = state.units[event.unit_id]
+    change_unit(state, unit, failed=False, drained=False, failed_switches=0)
+    _offer(state)
+
+
+def _drain_unit(state: State, event: UnitDrained) -> None:
+    change_unit(state, state.units[event.unit_id], drained=True)
+    _offer(state)
+
+
+def _report_unit(state: State, event: UnitReported) -> None:
+    state.journal.set(state.units[event.unit_id], "degraded", event.health == "degraded")
+
+
+def _switch_unit(state: State, event: UnitSwitched) -> None:
+    unit = state.units[event.unit_id]
+    if event.succeeded:
+        if unit.failed_switches:
+            change_unit(state, unit, failed_switches=0)
+        return
+    failures = unit.failed_switches + 1
+    failed = unit.failed or failures >= MAX_SWITCH_FAILURES
+    change_unit(state, unit, failed_switches=failures, failed=failed)
+    _offer(state)
+
+
+def _assign_mode(state: State, event: UnitModeAssigned) -> None:
+    unit = state.units[event.unit_id]
+    run_unit(
+        state,
+        unit,
+        mode=event.mode,
+        loads=unit.loads,
+        used_milli=unit.used_milli,
+        planned_w=event.power_w,
+    )
+
+
+def _raise_alert(state: State, event: AlertRaised) -> None:
+    state.journal.put(state.alerts, f"{event.kind}/{event.unit_id}", event.alert_id)
+
+
+def _clear_alert(state: State, event: AlertCleared) -> None:
+    for key, alert_id in sorted(state.alerts.items()):
+        if alert_id == event.alert_id:
+            state.journal.drop(state.alerts, key)
+
+
+def _queue(state: State, event: WorkloadQueued) -> None:
+    lifecycle.admit(state, event)
+    _offer(state)
+
+
+def _place(state: State, event: WorkloadPlaced) -> None:
+    lifecycle.place(state, event)
+    _offer(state)
+
+
+def _requeue(state: State, event: WorkloadRequeued) -> None:
+    lifecycle.requeue(state, event)
+    _offer(state)
+
+
+def _release(state: State, event: WorkloadReleased) -> None:
+    lifecycle.release(state, event)
+    _offer(state)
+
+
+def _offer(state: State) -> None:
+    if not state.offer_changed:
+        state.journal.set(state, "offer_changed", True)
+
+
+CHANGES: dict[type, Callable[..., None]] = {
+    SiteConfigured: _configure,
+    TimePassed: _tick,
+    CurtailmentRequested: _request_curtailment,
+    CurtailmentLifted: _lift_curtailment,
+    CurtailmentMet: _meet_curtailment,
+    PowerPricePublished: _price_power,
+    HashpricePublished: _price_hash,
+    UnitRegistered: _register,
+    UnitFailed: _fail_unit,
+    UnitRecovered: _recover_unit,
+    UnitDrained: _drain_unit,
+    UnitReported: _report_unit,
+    UnitSwitched: _switch_unit,
+    UnitModeAssigned: _assign_mode,
+    AlertRaised: _raise_alert,
+    AlertCleared: _clear_alert,
+    WorkloadQueued: _queue,
+    WorkloadPlaced: _place,
+    WorkloadRequeued: _requeue,
+    WorkloadReleased: _release,
+}

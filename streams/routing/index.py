@@ -1,0 +1,159 @@
+"""Derived numbers and orders, so that a decision need not look at every unit of the site."""
+
+from __future__ import annotations
+
+from bisect import insort
+from typing import Any
+
+from streams.routing.merit_order import RATIO_SCALE, StepKey, next_step
+from streams.routing.state import ASIC, COMPUTE, GPU, State, Unit, Workload
+from streams.site_inputs import WHOLE_MILLI
+
+QueueKey = tuple[int, int, str]
+Shape = tuple[tuple[str, ...], int, int]
+"""(models it may have, GPUs, thousandths of each): waiting workloads of one shape fit or fail
+together."""
+
+MS_PER_S = 1_000
+
+
+class Index:
+    """Everything here follows from the state's fields.
+
+    feeder_w, feeder_ai_w, site_w, site_ai_w: planned power
+    limit_w: the lowest of the site's cap and the curtailments in force
+    free: usable GPUs without any workload, by model and feeder, as (power, unit)
+    shared: usable GPUs that are partly taken, by model, as (free thousandths, unit)
+    fleet: registered GPUs, by model and feeder, counted by power
+    registered, healthy, free_count: GPUs by model; healthy are neither failed nor drained
+    mining: the next step down of each ASIC that draws power, by feeder
+    idle: usable ASICs that draw nothing, the most efficient first
+    queue: waiting workloads by shape; `latest_starts` those with a deadline
+    """
+
+    def __init__(self, state: State) -> None:
+        self.feeder_w: dict[str, int] = {}
+        self.feeder_ai_w: dict[str, int] = {}
+        self.site_w = 0
+        self.site_ai_w = 0
+        self.limit_w = limit_w(state)
+        self.free: dict[str, dict[str, list[tuple[int, str]]]] = {}
+        self.shared: dict[str, list[tuple[int, str]]] = {}
+        self.fleet: dict[str, dict[str, dict[int, int]]] = {}
+        self.registered: dict[str, int] = {}
+        self.healthy: dict[str, int] = {}
+        self.free_count: dict[str, int] = {}
+        self.mining: dict[str, list[StepKey]] = {}
+        self.idle: list[tuple[int, str]] = []
+        self.queue: dict[Shape, list[QueueKey]] = {}
+        self.queued = 0
+        self.latest_starts: list[tuple[int, str]] = []
+        self.remembered: dict[str, int] = {
+            old.workload_id: position for position, old in enumerate(state.finished)
+        }
+        for unit in state.units.values():
+            self._count(state, unit)
+        for workload in state.workloads.values():
+            if not workload.placed:
+                self._queue(state, workload)
+
+    def _count(self, state: State, unit: Unit) -> None:
+        self.feeder_w[unit.feeder_id] = self.feeder_w.get(unit.feeder_id, 0) + unit.planned_w
+        self.site_w += unit.planned_w
+        if unit.kind == GPU:
+            ai_w = self.feeder_ai_w.get(unit.feeder_id, 0)
+            self.feeder_ai_w[unit.feeder_id] = ai_w + unit.planned_w
+            self.site_ai_w += unit.planned_w
+            by_power = self.fleet.setdefault(unit.model, {}).setdefault(unit.feeder_id, {})
+            power_w = unit.modes[COMPUTE].power_w
+            by_power[power_w] = by_power.get(power_w, 0) + 1
+            model = unit.model
+            self.registered[model] = self.registered.get(model, 0) + 1
+            self.healthy[model] = self.healthy.get(model, 0) + usable(state, unit)
+            self.free_count[model] = self.free_count.get(model, 0) + is_free(state, unit)
+        if is_idle(state, unit):
+            insort(self.idle, idle_key(unit))
+        place = self.place_of(state, unit)
+        if place is not None:
+            insort(*place)
+
+    def place_of(self, state: State, unit: Unit) -> tuple[list[Any], Any] | None:
+        """The ordered list that the unit belongs in now, and its key there."""
+        ordered: list[Any] | None = None
+        key: Any = None
+        if unit.kind == ASIC:
+            key = next_step(unit, unit.mode)
+            if key is not None:
+                ordered = self.mining.setdefault(unit.feeder_id, [])
+        elif usable(state, unit) and unit.used_milli == 0:
+            key = (unit.modes[COMPUTE].power_w, unit.unit_id)
+            ordered = self.free.setdefault(unit.model, {}).setdefault(unit.feeder_id, [])
+        elif usable(state, unit) and unit.used_milli < WHOLE_MILLI:
+            key = (WHOLE_MILLI - unit.used_milli, unit.unit_id)
+            ordered = self.shared.setdefault(unit.model, [])
+        return None if ordered is None else (ordered, key)
+
+    def _queue(self, state: State, workload: Workload) -> None:
+        insort(self.queue.setdefault(shape_of(state, workload), []), workload.queue_key)
+        self.queued += 1
+        if workload.deadline is not None:
+            insort(self.latest_starts, (latest_start(workload), workload.workload_id))
+
+
+def usable(state: State, unit: Unit) -> bool:
+    """Whether anything new may be given to the unit."""
+    return not unit.failed and not unit.drained and unit.feeder_id in state.feeder_caps_w
+
+
+def is_free(state: State, unit: Unit) -> bool:
+    return unit.kind == GPU and unit.used_milli == 0 and usable(state, unit)
+
+
+def is_idle(state: State, unit: Unit) -> bool:
+    return unit.kind == ASIC and unit.planned_w == 0 and usable(state, unit)
+
+
+def idle_key(unit: Unit) -> tuple[int, str]:
+    """Orders ASICs by the terahashes per watt of their best mode, the highest first."""
+    best = max(
+        (
+            mode.hashrate_ths * RATIO_SCALE // mode.power_w
+            for mode in unit.modes.values()
+            if mode.power_w > 0
+        ),
+        default=0,
+    )
+    return (-best, unit.unit_id)
+
+
+def latest_start(workload: Workload) -> int:
+    """After this moment the workload cannot complete by its deadline."""
+    assert workload.deadline is not None
+    return workload.deadline - workload.duration_s * MS_PER_S
+
+
+def choices(state: State, gpu_model: str | None, max_price_micros: int | None) -> tuple[str, ...]:
+    """The models a workload may have: sold here, at a list price it pays."""
+    wanted = state.gpu_prices_micros if gpu_model is None else [gpu_model]
+    return tuple(
+        sorted(
+            model
+            for model in wanted
+            if model in state.gpu_prices_micros
+            and (max_price_micros is None or state.gpu_prices_micros[model] <= max_price_micros)
+        )
+    )
+
+
+def shape_of(state: State, workload: Workload) -> Shape:
+    models = choices(state, workload.gpu_model, workload.max_price_micros)
+    return (models, workload.gpu_count, workload.gpu_milli)
+
+
+def limit_w(state: State) -> int:
+    """The lowest of the site's cap and every curtailment in force."""
+    lowest_w = state.power_cap_w
+    for curtailment in state.curtailments.values():
+        if curtailment.in_force(state.now):
+            lowest_w = min(lowest_w, curtailment.max_power_w)
+    return lowest_w

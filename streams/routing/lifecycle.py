@@ -1,0 +1,130 @@
+"""What admission, placement, requeueing and release do to workloads, units and the queue."""
+
+from __future__ import annotations
+
+from schemas.events.sites import (
+    WorkloadPlaced,
+    WorkloadQueued,
+    WorkloadReleased,
+    WorkloadRequeued,
+)
+from streams.routing.index import latest_start, shape_of
+from streams.routing.registry import run_unit
+from streams.routing.state import MAX_FINISHED, Finished, State, Workload, digest_of, micros
+
+
+def admit(state: State, event: WorkloadQueued) -> None:
+    price = event.max_price_usd_per_gpu_hour
+    workload = Workload(
+        workload_id=event.workload_id,
+        customer_id=event.customer_id,
+        digest=digest_of(event),
+        gpu_model=event.gpu_model,
+        gpu_count=event.gpu_count,
+        gpu_milli=event.gpu_milli,
+        duration_s=event.duration_s,
+        priority=event.priority,
+        deadline=event.deadline,
+        max_price_micros=None if price is None else micros(price),
+        submitted_at=event.submitted_at,
+        queued_at=state.now or 0,
+    )
+    state.journal.put(state.workloads, workload.workload_id, workload)
+    _enqueue(state, workload)
+
+
+def place(state: State, event: WorkloadPlaced) -> None:
+    workload = state.workloads[event.workload_id]
+    _dequeue(state, workload)
+    for share in event.units:
+        unit = state.units[share.unit_id]
+        loads = {**unit.loads, event.workload_id: share.gpu_milli}
+        used_milli = unit.used_milli + share.gpu_milli
+        planned_w = unit.planned_w if unit.used_milli else share.power_w
+        run_unit(
+            state, unit, mode=unit.mode, loads=loads, used_milli=used_milli, planned_w=planned_w
+        )
+    _change(
+        state,
+        workload,
+        placed=True,
+        attempt=event.attempt,
+        model=event.gpu_model,
+        price_micros=micros(event.price_usd_per_gpu_hour),
+        units=[share.unit_id for share in event.units],
+    )
+
+
+def requeue(state: State, event: WorkloadRequeued) -> None:
+    workload = state.workloads[event.workload_id]
+    _vacate(state, workload)
+    failures = workload.switch_failures + (event.reason == "switch_failed")
+    _change(
+        state,
+        workload,
+        placed=False,
+        units=[],
+        queued_at=state.now or 0,
+        switch_failures=failures,
+    )
+    _enqueue(state, workload)
+
+
+def release(state: State, event: WorkloadReleased) -> None:
+    """Give the units back and remember the id, over the oldest one remembered at the bound."""
+    workload = state.workloads[event.workload_id]
+    if workload.placed:
+        _vacate(state, workload)
+    else:
+        _dequeue(state, workload)
+    journal, slot = state.journal, state.finished_next
+    journal.drop(state.workloads, workload.workload_id)
+    if slot < len(state.finished):
+        journal.drop(state.index.remembered, state.finished[slot].workload_id)
+    journal.assign(
+        state.finished,
+        slot,
+        Finished(
+            workload_id=workload.workload_id, digest=workload.digest, attempt=workload.attempt
+        ),
+    )
+    journal.put(state.index.remembered, workload.workload_id, slot)
+    journal.set(state, "finished_next", (slot + 1) % MAX_FINISHED)
+
+
+def _vacate(state: State, workload: Workload) -> None:
+    for unit_id in workload.units:
+        unit = state.units[unit_id]
+        loads = {**unit.loads}
+        used_milli = unit.used_milli - loads.pop(workload.workload_id)
+        planned_w = unit.planned_w if used_milli else 0
+        run_unit(
+            state, unit, mode=unit.mode, loads=loads, used_milli=used_milli, planned_w=planned_w
+        )
+
+
+def _enqueue(state: State, workload: Workload) -> None:
+    journal, index = state.journal, state.index
+    shape = shape_of(state, workload)
+    if shape not in index.queue:
+        journal.put(index.queue, shape, [])
+    journal.insert(index.queue[shape], workload.queue_key)
+    journal.set(index, "queued", index.queued + 1)
+    if workload.deadline is not None:
+        journal.insert(index.latest_starts, (latest_start(workload), workload.workload_id))
+
+
+def _dequeue(state: State, workload: Workload) -> None:
+    journal, index = state.journal, state.index
+    shape = shape_of(state, workload)
+    journal.remove(index.queue[shape], workload.queue_key)
+    if not index.queue[shape]:
+        journal.drop(index.queue, shape)
+    journal.set(index, "queued", index.queued - 1)
+    if workload.deadline is not None:
+        journal.remove(index.latest_starts, (latest_start(workload), workload.workload_id))
+
+
+def _change(state: State, workload: Workload, **changes: object) -> None:
+    for name, value in changes.items():
+        state.journal.set(workload, name, value)

@@ -1,0 +1,182 @@
+"""Inputs that are understood and refused, each with a code and a sentence; nothing else changes.
+
+Here is what depends on the site; what no site takes is `streams.site_inputs`. A submission is
+judged by `admission`.
+
+What is not refused but ignored, because it is an ordinary race: a report about a placement that has
+ended (the hardware completed what routing had just requeued or cancelled), a cancellation of a
+workload that is over, a repeated curtailment request. A report about a placement that never was is
+refused.
+"""
+
+from __future__ import annotations
+
+from schemas.events.sites import (
+    CurtailmentLifted,
+    CurtailmentRequested,
+    EnergyMetered,
+    HashpricePublished,
+    PowerPricePublished,
+    SitesEvent,
+    TimePassed,
+    UnitDrained,
+    UnitFailed,
+    UnitRecovered,
+    UnitRegistered,
+    UnitReported,
+    UnitSwitched,
+    WorkloadCancelled,
+    WorkloadCompleted,
+    WorkloadFailed,
+    WorkloadProgressed,
+    WorkloadStarted,
+    WorkloadSubmitted,
+)
+from streams.routing.state import Price, State, placement_id
+from streams.site_inputs import (
+    MAX_CURTAILMENTS,
+    MAX_PRICES,
+    MAX_UNITS,
+    MS_PER_S,
+    Refusal,
+    refusal_of,
+    tick,
+)
+
+Placed = WorkloadStarted | WorkloadProgressed | WorkloadCompleted | WorkloadFailed
+OfUnit = UnitFailed | UnitRecovered | UnitDrained | UnitReported | UnitSwitched
+
+
+def refuse(state: State, event: SitesEvent) -> Refusal | None:
+    """Why a configured site, or its configuration, refuses this input; None when it does not."""
+    if isinstance(event, WorkloadSubmitted):
+        return None
+    return refusal_of(event) or _refuse_here(state, event)
+
+
+def _refuse_here(state: State, event: SitesEvent) -> Refusal | None:  # noqa: PLR0911 - a row a type
+    match event:
+        case TimePassed():
+            return tick(state.now, state.doubted, event.at).refusal
+        case WorkloadStarted() | WorkloadProgressed() | WorkloadCompleted() | WorkloadFailed():
+            return _placement(state, event)
+        case UnitFailed() | UnitRecovered() | UnitDrained() | UnitReported() | UnitSwitched():
+            return _unit_event(state, event)
+        case WorkloadCancelled():
+            return _known_workload(state, event.workload_id)
+        case PowerPricePublished():
+            return _room_for_price(state.power_prices, event.interval_start)
+        case HashpricePublished():
+            return _room_for_price(state.hashprices, event.interval_start)
+        case EnergyMetered():
+            return _energy(state, event)
+        case CurtailmentRequested():
+            return _curtailment(state, event)
+        case CurtailmentLifted():
+            return _lifted(state, event)
+        case UnitRegistered():
+            return _registration(state, event)
+        case _:
+            return None
+
+
+def _known_workload(state: State, workload_id: str) -> Refusal | None:
+    if workload_id in state.workloads or workload_id in state.index.remembered:
+        return None
+    return Refusal("unknown_workload", f"Workload {workload_id!r} is not known on this site.")
+
+
+def _placement(state: State, event: Placed) -> Refusal | None:
+    unknown = _known_workload(state, event.workload_id)
+    if unknown is not None:
+        return unknown
+    if not was_placed(state, event.workload_id, event.placement_id):
+        return Refusal(
+            "unknown_placement",
+            f"Workload {event.workload_id} never had the placement {event.placement_id!r}.",
+        )
+    return None
+
+
+def was_placed(state: State, workload_id: str, placement: str) -> bool:
+    """Whether this placement is the workload's last one, or an earlier one."""
+    workload = state.workloads.get(workload_id)
+    if workload is not None:
+        attempts = workload.attempt
+    else:
+        attempts = state.finished[state.index.remembered[workload_id]].attempt
+    _, _, attempt = placement.rpartition("/")
+    if not (attempt.isascii() and attempt.isdigit() and len(attempt) < 10):
+        return False
+    number = int(attempt)
+    return 1 <= number <= attempts and placement == placement_id(workload_id, number)
+
+
+def _unit_event(state: State, event: OfUnit) -> Refusal | None:
+    unit = state.units.get(event.unit_id)
+    if unit is None:
+        return Refusal("unknown_unit", f"Unit {event.unit_id!r} is not registered on this site.")
+    if isinstance(event, UnitSwitched) and event.mode not in unit.modes:
+        return Refusal("unknown_mode", f"{event.unit_id} has no mode {event.mode!r}.")
+    return None
+
+
+def _room_for_price(known: list[Price], start: int) -> Refusal | None:
+    if len(known) < MAX_PRICES or any(price.start == start for price in known):
+        return None
+    return Refusal("too_many_prices", f"{MAX_PRICES} prices of later intervals wait already.")
+
+
+def _energy(state: State, event: EnergyMetered) -> Refusal | None:
+    if event.feeder_id not in state.feeder_caps_w:
+        return Refusal("unknown_feeder", f"Feeder {event.feeder_id!r} is not one of this site.")
+    for reading in event.readings:
+        if reading.unit_id not in state.units:
+            return Refusal("unknown_unit", f"Unit {reading.unit_id!r} is not registered here.")
+    return None
+
+
+def _curtailment(state: State, event: CurtailmentRequested) -> Refusal | None:
+    ends_at = event.starts_at + event.duration_s * MS_PER_S
+    known = state.curtailments.get(event.curtailment_id)
+    if known is not None:
+        same = (known.max_power_w, known.starts_at, known.ends_at)
+        if same == (event.max_power_w, event.starts_at, ends_at):
+            return None
+        return Refusal(
+            "curtailment_id_taken", f"Curtailment {event.curtailment_id} asked for something else."
+        )
+    if state.now is not None and ends_at <= state.now:
+        return Refusal("curtailment_over", f"It would have ended at {ends_at} ms, before now.")
+    open_now = sum(not curtailment.lifted for curtailment in state.curtailments.values())
+    if open_now >= MAX_CURTAILMENTS:
+        return Refusal("too_many_curtailments", f"{MAX_CURTAILMENTS} curtailments are open.")
+    return None
+
+
+def _lifted(state: State, event: CurtailmentLifted) -> Refusal | None:
+    if event.curtailment_id in state.curtailments:
+        return None
+    return Refusal(
+        "unknown_curtailment", f"Curtailment {event.curtailment_id!r} is not open on this site."
+    )
+
+
+def _registration(state: State, event: UnitRegistered) -> Refusal | None:
+    if event.feeder_id not in state.feeder_caps_w:
+        return Refusal("unknown_feeder", f"Feeder {event.feeder_id!r} is not one of this site.")
+    known = state.units.get(event.unit_id)
+    if known is None and len(state.units) >= MAX_UNITS:
+        return Refusal("too_many_units", f"The site has {MAX_UNITS} units already.")
+    if known is not None and known.kind != event.kind:
+        return Refusal("kind_changed", f"{event.unit_id} is registered as {known.kind}.")
+    return None
+
+
+def subject_of(event: SitesEvent) -> str:
+    """The most specific id the event names, else its site."""
+    for name in ("workload_id", "unit_id", "curtailment_id", "plan_id", "feeder_id"):
+        subject = getattr(event, name, None)
+        if subject:
+            return str(subject)
+    return event.site_id

@@ -1,0 +1,146 @@
+"""What routing does when a unit fails, drains, changes or does not switch."""
+
+from __future__ import annotations
+
+from schemas.events.decisions import Alternative
+from schemas.events.sites import (
+    UnitDrained,
+    UnitFailed,
+    UnitRecovered,
+    UnitRegistered,
+    UnitReported,
+    UnitSwitched,
+)
+from streams.routing.draft import Draft
+from streams.routing.economics import mining_value
+from streams.routing.evolution import MAX_SWITCH_FAILURES
+from streams.routing.state import ASIC, OFF, Unit, Workload
+
+MAX_SWITCH_ATTEMPTS = 5
+"""Placements of one workload whose switch may fail; after the last it is released as failed."""
+
+
+def failed(draft: Draft, event: UnitFailed) -> None:
+    unit = draft.state.units[event.unit_id]
+    detail = f"{unit.unit_id} on {unit.feeder_id} failed: {event.reason or 'no reason given'}."
+    draft.raise_alert(unit.unit_id, "unit_failed", "critical", detail)
+    _evacuate(draft, unit, "unit_failed", "failed")
+
+
+def recovered(draft: Draft, event: UnitRecovered) -> None:
+    for kind in ("unit_failed", "switch_failing"):
+        draft.clear_alert(event.unit_id, kind, "The unit recovered.")
+
+
+def drained(draft: Draft, event: UnitDrained) -> None:
+    """Workloads run to their end; an ASIC is turned off."""
+    unit = draft.state.units[event.unit_id]
+    if unit.kind == ASIC and unit.planned_w:
+        _turn_off(draft, unit, "drained", f"{unit.unit_id} is drained.")
+
+
+def changed(draft: Draft, event: UnitRegistered) -> None:
+    """A unit that came back different is emptied first: its power was planned for what it was."""
+    _evacuate(draft, draft.state.units[event.unit_id], "unit_changed", "unit_changed")
+
+
+def reported(draft: Draft, event: UnitReported) -> None:
+    """A degraded unit works on, but somebody should look."""
+    if event.health == "degraded":
+        detail = f"{event.unit_id} is degraded: {event.detail or 'no detail given'}."
+        draft.raise_alert(event.unit_id, "unit_degraded", "warning", detail)
+    else:
+        draft.clear_alert(event.unit_id, "unit_degraded", "The unit reports ok.")
+
+
+def switched(draft: Draft, event: UnitSwitched) -> None:
+    """A failed switch: the workload tries elsewhere, an ASIC is told to be off.
+
+    After `MAX_SWITCH_FAILURES` in a row the unit counts as failed until it recovers.
+    A report about a workload that is no longer on the unit changes only that count.
+    """
+    if event.succeeded:
+        return
+    unit = draft.state.units[event.unit_id]
+    if event.workload_id in unit.loads:
+        _try_elsewhere(draft, draft.state.workloads[event.workload_id], event.reason)
+    if unit.failed_switches >= MAX_SWITCH_FAILURES:
+        detail = f"{unit.unit_id} failed to switch {unit.failed_switches} times in a row."
+        draft.raise_alert(unit.unit_id, "switch_failing", "critical", detail)
+        _evacuate(draft, unit, "unit_failed", "failed")
+    elif unit.kind == ASIC:
+        _turn_off(draft, unit, "failed", f"{unit.unit_id} did not switch to {event.mode}.")
+
+
+def _try_elsewhere(draft: Draft, workload: Workload, why: str) -> None:
+    if workload.switch_failures + 1 >= MAX_SWITCH_ATTEMPTS:
+        draft.release(workload, "failed", "switch_failed")
+        return
+    _explain_requeue(draft, workload, f"The hardware did not load it: {why or 'no reason given'}.")
+    draft.requeue(workload, "switch_failed")
+
+
+def _evacuate(draft: Draft, unit: Unit, requeue_reason: str, mode_reason: str) -> None:
+    for workload_id in sorted(unit.loads):
+        workload = draft.state.workloads[workload_id]
+        _explain_requeue(draft, workload, f"{unit.unit_id} cannot run it ({requeue_reason}).")
+        draft.requeue(workload, requeue_reason)
+    if unit.planned_w:
+        _turn_off(draft, unit, mode_reason, f"{unit.unit_id} cannot go on ({requeue_reason}).")
+
+
+def _turn_off(draft: Draft, unit: Unit, mode_reason: str, reason: str) -> None:
+    freed_w, lost_ths = unit.planned_w, unit.modes[unit.mode].hashrate_ths
+    decision_id = draft.new_id("unit", unit.unit_id)
+    alternatives = [
+        Alternative(
+            label="turn it off",
+            feasible=True,
+            reason="Nothing is planned on it until it can work again.",
+            value_usd_micros_per_hour=-mining_value(draft.state, lost_ths, freed_w),
+            power_w=-freed_w,
+        ),
+        Alternative(
+            label="keep its mode",
+            feasible=False,
+            reason=reason,
+            value_usd_micros_per_hour=0,
+            power_w=0,
+        ),
+    ]
+    draft.explain(
+        decision_id=decision_id,
+        kind="unit",
+        subject=unit.unit_id,
+        reason=reason,
+        alternatives=alternatives,
+    )
+    draft.assign(unit, OFF, mode_reason, decision_id)
+
+
+def _explain_requeue(draft: Draft, workload: Workload, reason: str) -> None:
+    lost = workload.revenue_micros_per_hour
+    decision_id = draft.new_id("requeueing", workload.workload_id)
+    alternatives = [
+        Alternative(
+            label="requeue",
+            feasible=True,
+            reason="Gives its units back and waits for others.",
+            value_usd_micros_per_hour=-lost,
+            power_w=0,
+        ),
+        Alternative(
+            label="keep running",
+            feasible=False,
+            reason=reason,
+            value_usd_micros_per_hour=0,
+            power_w=0,
+        ),
+    ]
+    draft.explain(
+        decision_id=decision_id,
+        kind="requeueing",
+        subject=workload.workload_id,
+        reason=reason,
+        alternatives=alternatives,
+    )

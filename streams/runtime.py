@@ -1,0 +1,399 @@
+"""The Faust shell around the loop: who runs which partition, what is read, acked and committed.
+
+Faust gives partition assignment, static membership, fetching and commits. It decides nothing:
+
+- records reach `Worker.receive` in order, under one lock; nothing is acked by Faust itself
+  (`noack`), because Faust acks a record whose agent raised, and that record would be lost
+- a checkpoint runs in a thread, so that heartbeats go on while Kafka is slow
+- answers go out through the worker's own idempotent producer, never through Faust's
+- where Faust starts reading does not matter: the worker skips what its snapshot holds, and reads
+  from the log itself what lies between its snapshot and the first record it is given
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import faust
+from aiokafka.errors import KafkaError
+from faust.tables import TableManager
+from faust.transport.drivers import aiokafka as aiokafka_driver
+from faust.types import TP, EventT, StreamT
+
+from schemas.codec import Codec
+from schemas.errors import RegistryUnavailable
+from schemas.record import Record
+from schemas.registry import RegistryIds
+from schemas.topics import Topics, dlq, group_of, snapshots_topic
+from streams.definition import Agent
+from streams.errors import ConsumerStopped, LogUnavailable, NotProvisioned, StreamError
+from streams.kafka import KafkaLog
+from streams.metrics import PartitionMetrics
+from streams.recovery import answer_topics, restore
+from streams.settings import Settings
+from streams.worker import Worker
+
+log = logging.getLogger("streams")
+_FAUST_LOG = logging.getLogger("faust.shell")  # of Faust's classes that are extended below
+
+_TICK_S = 0.05
+_SNAPSHOT_SHARE = 10  # checkpoints may take at most one tenth of a processor
+_FIRST_WAIT_S = 0.2
+_MOST_WAIT_S = 10.0
+# A stop in the worst case, Kafka being away: 8 + 2 + 2 + 4 s, below the supervisor's 20 s.
+_LAST_CALL_S = 8.0
+_LAST_COMMIT_S = 2.0
+_STOP_S = 4.0
+_READY_ANYWAY_S = 30.0  # a long rebuild is not a dead worker
+_PAUSE_EVERY, _PAUSE_S = 100, 0.2  # dead letters in a row
+_MANY, _SOON_S = 5, 30.0  # assignments in a short time: two workers with one name
+
+
+class Held:
+    """A partition that this process runs now."""
+
+    def __init__(self, worker: Worker[Any], metrics: PartitionMetrics) -> None:
+        self.worker = worker
+        self.metrics = metrics
+        self.unacked: deque[EventT[Any]] = deque()
+        self.next_checkpoint = time.monotonic()
+
+
+class Runtime:
+    """One agent in this process. `run` returns when asked to stop, and raises what stopped it.
+
+    ready: called once, when the first partition is restored, or when there is none to run
+    stopping: called once, when the end begins
+    """
+
+    def __init__(
+        self,
+        agent: Agent[Any, Any],
+        settings: Settings,
+        *,
+        ready: Callable[[], None],
+        stopping: Callable[[], None],
+    ) -> None:
+        self._ready = ready
+        self._ending = stopping
+        self._agent = agent
+        self._settings = settings
+        self._topics = Topics(settings.topic_prefix)
+        self._codec = Codec(RegistryIds(settings.schema_registry, self._topics))
+        self._log = KafkaLog(settings.kafka, self._topics, patience_s=settings.patience_s)
+        self._held: dict[int, Held] = {}
+        self._assigned: set[int] | None = None  # before the first assignment
+        self._assignments: deque[float] = deque(maxlen=_MANY)
+        self._lock = asyncio.Lock()
+        self._stopping = asyncio.Event()
+        self._failure: Exception | None = None
+
+    def prepare(self) -> None:
+        """Look at everything the agent needs. Raises StreamError, SchemaError: one sentence."""
+        agent = self._agent
+        partitions = self._log.partitions(agent.log)
+        for topic in (snapshots_topic(agent.name), dlq(agent.log), *answer_topics(agent)):
+            found = self._log.partitions(topic)
+            if topic.name == snapshots_topic(agent.name).name and found < partitions:
+                raise NotProvisioned(
+                    f"topic {topic.name} has {found} partitions, {agent.log.name} has "
+                    f"{partitions}: there must be a snapshot partition for each"
+                )
+        written = (snapshots_topic(agent.name), dlq(agent.log), *answer_topics(agent))
+        self._codec.warm(*written, writer=agent.name)
+
+    async def run(self) -> None:
+        app = self._faust_app()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        ticker = asyncio.create_task(self._guard(self._tick()))
+        starter = asyncio.create_task(self._guard(app.start()))
+        watcher = asyncio.create_task(self._guard(self._watch()))
+        await self._stopping.wait()
+        self._ending()
+        self._log.hurry(_LAST_CALL_S)
+        await asyncio.wait({ticker, watcher})  # not cancelled: a checkpoint may be in its thread
+        if self._failure is None:
+            await self._guard(self._let_go(set(self._held)))
+        if self._failure is None:
+            await self._guard(self._commit())
+        await asyncio.wait({asyncio.create_task(self._guard(app.stop()))}, timeout=_STOP_S)
+        starter.cancel()
+        if self._failure is not None:
+            raise self._failure
+        if app.crash_reason is not None:
+            raise self._stopped_by(app.crash_reason)
+
+    def _faust_app(self) -> faust.App:
+        settings, agent = self._settings, self._agent
+        group = group_of(agent.name, settings.topic_prefix)
+        app = faust.App(
+            group,
+            broker=[f"aiokafka://{server}" for server in settings.kafka.split(",")],
+            store="memory://",
+            datadir=settings.scratch_dir,
+            TableManager=NoTables,
+            autodiscover=False,
+            web_enabled=False,
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            reply_create_topic=False,
+            key_serializer="raw",
+            value_serializer="raw",
+            consumer_auto_offset_reset="earliest",
+            consumer_group_instance_id=f"{group}-{settings.instance}",
+            broker_session_timeout=settings.session_timeout_s,
+            broker_request_timeout=max(90.0, settings.session_timeout_s + 1),
+            broker_commit_interval=1.0,
+            stream_buffer_maxsize=4096,
+            stream_wait_empty=False,  # what is not acked yet is read again
+            broker_max_poll_records=1000,
+        )
+        app.transport = DirectTransport(app.conf.broker_consumer, app)
+        topic = app.topic(
+            self._topics.name_of(agent.log),
+            key_serializer="raw",
+            value_serializer="raw",
+            key_type=bytes,
+            value_type=bytes,
+        )
+
+        async def consume(stream: StreamT[bytes]) -> None:
+            async for event in cast(Any, stream).noack().events():
+                await self._guard(self._receive(event))
+
+        app.agent(topic, name=f"streams.{agent.name}")(consume)
+        app.on_partitions_assigned.connect(cast(Any, self._on_assigned))
+        app.on_partitions_revoked.connect(cast(Any, self._on_revoked))
+        self._app = app
+        return app
+
+    async def _receive(self, event: EventT[Any]) -> None:
+        record = self._record_of(event)
+        wait_s = _FIRST_WAIT_S
+        while self._failure is None:
+            async with self._lock:
+                if record.partition not in (self._assigned or ()):
+                    return  # revoked while it waited in Faust's buffer
+                held = await self._hold(record.partition)
+                refused = held.worker.processor.refused_in_a_row
+                try:
+                    answered = held.worker.receive(record)
+                except RegistryUnavailable as error:
+                    held.metrics.registry_waits.inc()
+                    log.warning("%s; trying again in %.1f s", error, wait_s)
+                else:
+                    held.unacked.append(event)
+                    if answered:
+                        age_s = time.time() - record.timestamp_ms / 1000
+                        held.metrics.decision_latency.observe(max(0.0, age_s))
+                    if len(held.unacked) >= self._settings.checkpoint_records:
+                        await self._checkpoint(held)
+                    break
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, _MOST_WAIT_S)
+        else:
+            return
+        if held.worker.processor.refused_in_a_row // _PAUSE_EVERY > refused // _PAUSE_EVERY:
+            await self._pause(held)
+
+    async def _pause(self, held: Held) -> None:
+        """Without the lock: checkpoints and heartbeats go on."""
+        held.metrics.garbage_pauses.inc()
+        log.error(
+            "understood none of %d records in a row up to %s:%d:%d; they are in %s with their "
+            "reasons; going on in %.1f s",
+            held.worker.processor.refused_in_a_row,
+            self._agent.log.name,
+            held.worker.processor.partition,
+            held.worker.processor.position,
+            dlq(self._agent.log).name,
+            _PAUSE_S,
+        )
+        await asyncio.sleep(_PAUSE_S)
+
+    async def _watch(self) -> None:
+        """Faust keeps a process alive whose consumer is dead; and says when it may serve."""
+        anyway = time.monotonic() + _READY_ANYWAY_S
+        is_ready = False
+        while not self._stopping.is_set():
+            await asyncio.sleep(_TICK_S)
+            if self._app.crash_reason is not None:
+                raise self._stopped_by(self._app.crash_reason)
+            has_joined = self._assigned is not None
+            if has_joined and cast(DirectConsumer, self._app.consumer).is_dead():
+                raise ConsumerStopped("the consumer's thread ended")
+            has_nothing = has_joined and not self._assigned
+            if not is_ready and (self._held or has_nothing or time.monotonic() > anyway):
+                self._ready()
+                is_ready = True
+
+    def _stopped_by(self, reason: BaseException) -> StreamError:
+        if isinstance(reason, KafkaError):
+            return LogUnavailable(f"Kafka at {self._settings.kafka}: {reason}")
+        return ConsumerStopped(f"the consumer stopped: {type(reason).__name__}: {reason}")
+
+    async def _tick(self) -> None:
+        """Checkpoints when no record comes to trigger one; first state of an idle partition."""
+        while not self._stopping.is_set():
+            await asyncio.sleep(_TICK_S)
+            async with self._lock:
+                for partition in sorted(self._assigned or ()):
+                    held = await self._hold(partition)
+                    if time.monotonic() >= held.next_checkpoint:
+                        await self._checkpoint(held)
+
+    async def _hold(self, partition: int) -> Held:
+        """The partition's worker, restored when there is none yet."""
+        held = self._held.get(partition)
+        if held is not None:
+            return held
+        started = time.monotonic()
+        metrics = PartitionMetrics(self._agent.name, partition)
+        restored = await asyncio.to_thread(restore, self._agent, partition, self._log, self._codec)
+        self._log.close_readers()
+        worker = Worker(
+            restored,
+            self._log,
+            self._codec,
+            max_refused_in_a_row=self._settings.max_refused_in_a_row,
+        )
+        took_s = time.monotonic() - started
+        metrics.restore.set(took_s)
+        log.info(
+            "partition %d: %d keys restored at offset %d in %.0f ms",
+            partition,
+            len(worker.processor.states),
+            worker.processor.position,
+            took_s * 1000,
+        )
+        self._held[partition] = Held(worker, metrics)
+        return self._held[partition]
+
+    async def _checkpoint(self, held: Held) -> None:
+        """Flush and snapshot in a thread, then ack. The lock is held: nothing else moves."""
+        processor = held.worker.processor
+        started = time.monotonic()
+        cost_s = 0.0
+        if processor.position != held.worker.saved_position:
+            cost_s = await asyncio.to_thread(_cost_of, held.worker.checkpoint)
+            held.metrics.checkpoint.observe(time.monotonic() - started)
+        while held.unacked and held.unacked[0].message.offset <= held.worker.saved_position:
+            held.unacked.popleft().ack()
+        held.metrics.tell(processor.tally)
+        held.metrics.position.set(processor.position)
+        held.metrics.lag.set(self._lag(processor.partition, processor.position))
+        least_s = self._settings.checkpoint_interval_ms / 1000
+        held.next_checkpoint = time.monotonic() + max(least_s, _SNAPSHOT_SHARE * cost_s)
+
+    def _lag(self, partition: int, position: int) -> int:
+        tp = TP(self._topics.name_of(self._agent.log), partition)
+        end = self._app.consumer.highwater(tp)
+        return 0 if end is None else max(0, end - 1 - position)
+
+    async def _on_assigned(self, _app: object, assigned: set[TP], **_: object) -> None:
+        self._assigned = {tp.partition for tp in assigned}
+        log.info("runs partitions %s", sorted(self._assigned))
+        now = time.monotonic()
+        self._assignments.append(now)
+        if len(self._assignments) == _MANY and now - self._assignments[0] < _SOON_S:
+            log.warning(
+                "partitions were assigned %d times in %.0f s: if another worker runs as %s, give "
+                "each its own HCP_INSTANCE",
+                _MANY,
+                now - self._assignments[0],
+                self._app.conf.consumer_group_instance_id,
+            )
+
+    async def _on_revoked(self, _app: object, revoked: set[TP], **_: object) -> None:
+        await self._guard(self._let_go({tp.partition for tp in revoked}))
+
+    async def _let_go(self, partitions: set[int]) -> None:
+        async with self._lock:
+            if self._assigned is not None:
+                self._assigned -= partitions
+            for partition in sorted(partitions & set(self._held)):
+                if self._failure is None:
+                    await self._checkpoint(self._held[partition])
+                del self._held[partition]
+
+    async def _commit(self) -> None:
+        try:
+            await asyncio.wait_for(self._app.consumer.commit(), _LAST_COMMIT_S)
+        except TimeoutError:
+            silent = f"Kafka at {self._settings.kafka}: no answer to the last commit"
+            raise LogUnavailable(silent) from None
+
+    async def _guard(self, work: Awaitable[None]) -> None:
+        """The first failure anywhere ends the process: to skip a record would be to lose it."""
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - nothing is swallowed: `run` raises it
+            if isinstance(error, KafkaError):
+                error = self._stopped_by(error)
+            self._failure = self._failure or error
+            self._stopping.set()
+
+    def _record_of(self, event: EventT[Any]) -> Record:
+        message = event.message
+        headers: Any = message.headers or ()
+        return Record(
+            self._agent.log.name,
+            message.partition,
+            message.offset,
+            int(message.timestamp * 1000),
+            message.key,
+            message.value,
+            tuple(headers.items() if isinstance(headers, dict) else headers),
+        )
+
+
+def _cost_of(work: Callable[[], None]) -> float:
+    """Processor seconds of this thread: what work takes from others, not what it waits for."""
+    started = time.thread_time()
+    work()
+    return time.thread_time() - started
+
+
+class DirectConsumer(aiokafka_driver.Consumer):
+    """Faust's consumer without two asyncio tasks for every record.
+
+    Its fetch loop races each delivery against "the flow was suspended". A delivery is awaited
+    directly as long as the flow runs; in a rebalance the race takes place as before.
+    """
+
+    logger = _FAUST_LOG
+
+    async def wait_first(self, *coros: Any, timeout: Any = None) -> Any:  # noqa: ANN401, ASYNC109
+        if len(coros) == 2 and self.app.flow_control.is_active():
+            delivery, suspended = coros
+            suspended.close()
+            return await delivery
+        return await super().wait_first(*coros, timeout=timeout)
+
+    def is_dead(self) -> bool:
+        worker = self._thread._thread
+        return worker is not None and not worker.is_alive()
+
+
+class DirectTransport(aiokafka_driver.Transport):
+    Consumer = DirectConsumer
+
+
+class NoTables(TableManager):
+    """Faust waits a second for tables to be declared. There are none, and a restart is urgent."""
+
+    logger = _FAUST_LOG
+
+    async def on_start(self) -> None:
+        await self._update_channels()
+        await self.recovery.start()

@@ -1,0 +1,101 @@
+"""One partition's processor on a log: publish, and every so often the three steps of a checkpoint.
+
+1. flush              if we die before: the answers are made again, identical
+2. write the snapshot if we die before: we resume from the older one, answers repeat, identical
+3. the caller acks    if we die before: records at or below the snapshot are skipped
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+from schemas.codec import Codec
+from schemas.record import Record
+from streams import snapshots
+from streams.errors import TooManyDeadLetters
+from streams.log import Log
+from streams.recovery import Restored, answer_topics
+
+S = TypeVar("S")
+
+
+class Worker(Generic[S]):
+    """Applies records in order and makes what follows from them durable.
+
+    max_refused_in_a_row: at that many dead letters with nothing understood in between the worker
+        makes a checkpoint and stops. It goes on behind them when it is started again, so a bad
+        producer delays production by the supervisor's backoff and cannot end it, while a bad deploy
+        drains no more than this many records a restart, each kept as a dead letter. Long before
+        that the process around it pauses, loudly: a burst of garbage costs seconds.
+    """
+
+    def __init__(
+        self, restored: Restored[S], log: Log, codec: Codec, *, max_refused_in_a_row: int
+    ) -> None:
+        self.processor = restored.processor
+        self.saved_position = self.processor.position
+        self._restored = restored
+        self._log = log
+        self._codec = codec
+        self._max_refused = max_refused_in_a_row
+        self._slot = restored.free_slot
+        self._answer_topics = frozenset(topic.name for topic in answer_topics(self.agent))
+
+    @property
+    def agent(self) -> Any:  # noqa: ANN401 - an Agent of any state
+        return self.processor.agent
+
+    def receive(self, record: Record) -> int:
+        """How many records were published. Raises RegistryUnavailable: give the same record again.
+
+        Records between the last one and this one are read from the log first: whoever acked beyond
+        our snapshot must not make us lose them.
+        """
+        processor = self.processor
+        published = 0
+        if record.offset > processor.position + 1:
+            start = processor.position + 1
+            for missed in self._log.read(self.agent.log, processor.partition, start, record.offset):
+                published += self._apply(missed)
+        return published + self._apply(record)
+
+    def checkpoint(self) -> None:
+        """Steps 1 and 2. Afterwards everything up to `saved_position` may be acked."""
+        if self.processor.position == self.saved_position:
+            return
+        self._log.flush()
+        self._write_snapshot()
+        self.saved_position = self.processor.position
+
+    def _apply(self, record: Record) -> int:
+        outputs = self.processor.handle(record)
+        for output in outputs:
+            self._log.publish(output)
+        if self.processor.refused_in_a_row >= self._max_refused:
+            self.checkpoint()
+            raise TooManyDeadLetters(
+                f"{self.agent.name} understood none of {self.processor.refused_in_a_row} records "
+                f"in a row up to {record.topic}:{record.partition}:{record.offset}; they are in "
+                f"{record.topic}.dlq with their reasons, and a restart goes on behind them"
+            )
+        return len(outputs)
+
+    def _write_snapshot(self) -> None:
+        snapshots.write(self._log, self._codec, self.processor, self._positions(), self._slot)
+        self._slot = 1 - self._slot
+
+    def _positions(self) -> snapshots.Positions:
+        """Where a later start must look for our answers from.
+
+        As long as the log holds answers to inputs that we have yet to reach (a worker before us
+        died ahead of its snapshot), those lie before our own, and the old positions stand.
+        """
+        restored = self._restored
+        if self.processor.position < restored.answered:
+            return restored.positions
+        positions = dict(restored.scanned)
+        for (topic, partition), offset in self._log.delivered().items():
+            if topic in self._answer_topics:
+                name = f"{topic}:{partition}"
+                positions[name] = max(positions.get(name, 0), offset + 1)
+        return positions

@@ -1,0 +1,86 @@
+"""What a person reads: the report as tables of 80 columns, a refusal as a sentence."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+
+import httpx
+import msgspec
+from rich.console import Console
+
+from deploy.gateway import Report, problem
+from deploy.reporting import print_report
+from deploy.scene import Play, Scene
+
+
+def usd(amount: str) -> dict[str, str]:
+    return {"amount": amount, "currency": "USD"}
+
+
+PROFIT = {
+    "ai_revenue": usd("12345.678901"),
+    "mining_revenue": usd("1234.5"),
+    "power_cost": usd("-99.1"),
+    "profit": usd("1234567.11"),
+}
+ANSWER = {
+    "from": "2024-05-08T00:00:00Z",
+    "to": "2024-05-08T12:00:00Z",
+    "workloads": {"submitted": 412, "placed": 400, "queued": 7, "completed": 398},
+    "energy": [{"site_id": "west", "feeder_id": "f1", "energy_mwh": "12.3456"}],
+    "profit": PROFIT,
+    "policies": [
+        {"policy": name, **PROFIT}
+        for name in ("hcp", "always_mine", "ai_first", "strike_2_up_4_down")
+    ],
+    "invoices": {"drafted": 3, "finalized": 31, "total": usd("1234.5")},
+    "clock": [{"site_id": "west", "now": "2024-05-08T12:03:00Z"}],
+}
+
+
+def shown(answer: Mapping[str, object]) -> str:
+    console = Console(width=80, file=io.StringIO())
+    print_report(console, msgspec.convert(answer, Report))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_report_fits_a_terminal_and_leaves_nothing_out() -> None:
+    text = shown(ANSWER)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "from 2024-05-08 00:00Z to 2024-05-08 12:00Z" in text
+    for figure in ("412", "400", "398", "12.346", "12,345.68", "-99.10", "1,234,567.11", "31"):
+        assert figure in text, figure
+    for policy in ("HCP", "always mine", "AI first", "strike rule 2-up/4-down"):
+        assert policy in text, policy
+
+
+def test_before_the_first_hour_the_report_says_so() -> None:
+    assert "no hour is complete yet" in shown({**ANSWER, "from": None, "to": None})
+
+
+def test_a_refusal_names_every_option() -> None:
+    faults = [
+        {"detail": "must be at least 1", "pointer": "#/gpu_count"},
+        {"detail": "is no price", "pointer": "#/max_price_usd_per_gpu_hour"},
+    ]
+    detail = "2 things are wrong with this request; see errors."
+    body = {"title": "Unprocessable", "status": 422, "detail": detail, "errors": faults}
+    said = problem(httpx.Response(422, json=body))
+    assert said == (
+        "The gateway refuses this:\n  --gpu-count: must be at least 1\n  --max-price: is no price"
+    )
+    one = problem(httpx.Response(422, json={**body, "errors": faults[:1]}))
+    assert one == "--gpu-count: must be at least 1"
+
+
+def test_a_resumed_run_does_not_claim_that_it_has_not_begun() -> None:
+    play = Play(scenario="seed", event_time=None, ends_at=None, speed=60, finished=False)
+    assert "event time: resuming" in Scene(play, None, None, resumed=True).line()
+    assert "event time: not begun" in Scene(play, None, None).line()
+
+
+def test_an_answer_that_is_no_problem_document_is_still_a_sentence() -> None:
+    said = problem(httpx.Response(502, text="<html>bad gateway</html>"))
+    assert said == "The gateway answered 502 Bad Gateway."

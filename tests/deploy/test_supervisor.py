@@ -1,0 +1,127 @@
+"""Real small processes under the supervisor: ended, restarted, stubborn, hopeless."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deploy.errors import StartError
+from deploy.local.child import Command
+from deploy.local.supervisor import LONGEST_DELAY_S, Supervisor, delay_s
+
+STAYS = "import time; time.sleep(600)"
+IGNORES_TERM = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); "
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
+    supervisor = Supervisor(lambda name: tmp_path / f"{name}.log", changed=lambda: None)
+    yield supervisor
+    supervisor.stop()
+
+
+def python(
+    name: str, code: str, ready: Callable[[], bool] = lambda: True, **more: float
+) -> Command:
+    return Command(name=name, argv=(sys.executable, "-c", code), ready=ready, **more)  # type: ignore[arg-type]
+
+
+def watch_until(supervisor: Supervisor, condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        supervisor.watch()
+        time.sleep(0.02)
+
+
+def test_a_killed_child_is_restarted_and_the_reason_is_shown(supervisor: Supervisor) -> None:
+    supervisor.start([python("worker", STAYS)])
+    (before,) = supervisor.records()
+    assert before.pid is not None
+    os.kill(before.pid, signal.SIGKILL)
+    watch_until(supervisor, lambda: supervisor.records()[0].state == "waiting")
+    (waiting,) = supervisor.records()
+    assert waiting.pid is None
+    assert waiting.last_exit is not None
+    assert waiting.last_exit.startswith("killed by SIGKILL")
+    assert waiting.retry_in_s is not None
+    assert 0 < waiting.retry_in_s <= 0.5
+    watch_until(supervisor, lambda: supervisor.records()[0].state == "running")
+    (after,) = supervisor.records()
+    assert after.restarts == 1
+    assert after.pid != before.pid
+
+
+def test_a_child_that_keeps_dying_waits_longer_each_time_up_to_the_bound() -> None:
+    delays = [delay_s(failures) for failures in range(9)]
+    assert delays == [0.5, 1, 2, 4, 8, 16, LONGEST_DELAY_S, LONGEST_DELAY_S, LONGEST_DELAY_S]
+
+
+def test_a_child_that_never_serves_stops_the_start_with_its_last_words(
+    supervisor: Supervisor,
+) -> None:
+    dying = python("agent", "raise SystemExit('no such partition')", ready=lambda: False)
+    with pytest.raises(StartError, match=r"agent does not start \(exit code 1 .*no such partition"):
+        supervisor.start([dying])
+
+
+def test_a_child_that_is_never_ready_stops_the_start(supervisor: Supervisor) -> None:
+    slow = python("slow", STAYS, ready=lambda: False, start_timeout_s=0.3)
+    with pytest.raises(StartError, match="slow was not ready after 0 s"):
+        supervisor.start([slow])
+
+
+def test_stop_leaves_nothing_not_even_a_grandchild(supervisor: Supervisor, tmp_path: Path) -> None:
+    pid_file = tmp_path / "grandchild"
+    code = (
+        "import pathlib, subprocess, sys, time\n"
+        f"p = subprocess.Popen([sys.executable, '-c', {STAYS!r}])\n"
+        f"pathlib.Path({str(pid_file)!r}).write_text(str(p.pid))\n"
+        "time.sleep(600)"
+    )
+    supervisor.start([python("parent", code, ready=lambda: bool(read(pid_file)))])
+    (record,) = supervisor.records()
+    grandchild = psutil.Process(int(read(pid_file)))
+    assert supervisor.stop() == []
+    assert not psutil.pid_exists(record.pid or 0)
+    assert grandchild.wait(5) is None or not grandchild.is_running()
+
+
+def test_a_child_deaf_to_sigterm_is_killed_and_named(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    deaf = python(
+        "deaf",
+        IGNORES_TERM + STAYS,
+        ready=lambda: "deaf" in read(tmp_path / "deaf.log"),
+        stop_timeout_s=0.3,
+    )
+    supervisor.start([deaf])
+    (record,) = supervisor.records()
+    assert supervisor.stop() == ["deaf"]
+    assert not psutil.pid_exists(record.pid or 0)
+
+
+def test_stages_stop_in_reverse_order(supervisor: Supervisor, tmp_path: Path) -> None:
+    ends = tmp_path / "ends"
+    for name in ("first", "second"):
+        code = (
+            "import signal, time\n"
+            f"def end(*_):\n    open({str(ends)!r}, 'a').write('{name} ')\n    raise SystemExit\n"
+            "signal.signal(15, end)\nprint('set', flush=True)\ntime.sleep(600)"
+        )
+        log = tmp_path / f"{name}.log"
+        supervisor.start([python(name, code, ready=lambda log=log: "set" in read(log))])  # type: ignore[misc]
+    supervisor.stop()
+    assert read(ends) == "second first "
+
+
+def read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""

@@ -1,0 +1,170 @@
+"""One agent as a process under Faust, on a real broker and registry."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from schemas.codec import Codec, OutRecord, record_for
+from schemas.envelope import produced
+from schemas.provisioning import provision
+from schemas.record import Record
+from schemas.registry import RegistryIds, register
+from schemas.topics import DECISIONS, SITES, Event, Topics, dlq, topic_of
+from streams.driver import Seat
+from streams.kafka import KafkaLog
+from streams.recovery import restore
+from streams.snapshots import state_bytes
+from tests.integration.processes import Process, wait_until
+from tests.streams.ledger import LEDGER
+from tests.streams.reports import random_events, report
+from tests.streams.substrates import MemorySubstrate, distinct, everything
+
+
+class Stage:
+    """One environment on the shared broker, with the ledger agent as a process."""
+
+    def __init__(self, kafka: str, registry: str, prefix: str, log_dir: Path) -> None:
+        self.topics = Topics(prefix)
+        self.codec = Codec(RegistryIds(registry, self.topics))
+        self.log = KafkaLog(kafka, self.topics)
+        self.worker = Process(
+            "ledger",
+            ("tests.streams.ledger",),
+            {
+                "HCP_KAFKA": kafka,
+                "HCP_SCHEMA_REGISTRY": registry,
+                "HCP_TOPIC_PREFIX": prefix,
+                "HCP_CHECKPOINT_INTERVAL_MS": "200",
+            },
+            log_dir,
+        )
+        self.memory = MemorySubstrate()  # the same inputs, for the reference run
+
+    def put(self, *events: Event) -> None:
+        for event in events:
+            envelope = produced(event, source="/tests")
+            record = record_for(topic_of(type(event)), event, envelope, self.codec)
+            self.log.publish(record)
+            self.memory.append(record)
+        self.log.flush()
+
+    def count(self) -> int:
+        return len(distinct(everything(self.log, DECISIONS)))
+
+    def has(self, count: int) -> bool:
+        return self.count() >= count
+
+    def reference(self) -> Seat:
+        """The same inputs through the log in memory."""
+        seat = Seat(LEDGER, 0, self.codec, self.memory.open)
+        while seat.run():
+            pass
+        return seat
+
+
+@pytest.fixture
+def stage(
+    kafka: str, registry: str, topic_prefix: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Stage]:
+    prefix = f"{topic_prefix}{abs(hash(request.node.name)) % 10_000}."
+    provision(kafka, Topics(prefix))
+    register(registry, Topics(prefix))
+    stage = Stage(kafka, registry, prefix, tmp_path)
+    yield stage
+    stage.worker.end()
+
+
+def test_kafka_and_memory_give_the_same_bytes_and_garbage_stops_nothing(stage: Stage) -> None:
+    stage.put(*random_events(1, 200))
+    broken = replace(_some_record(stage), value=b"garbage")
+    unknown = replace(_some_record(stage), value=b"\x00\x7f\xff\xff\xffbody")
+    naive = replace(_some_record(stage), headers=[])
+    for record in (broken, unknown, naive):
+        stage.log.publish(record)
+        stage.memory.append(record)
+    stage.put(*random_events(2, 200))
+    seat = stage.reference()
+    expected = distinct(everything(stage.memory.open(), DECISIONS))
+
+    stage.worker.start()
+    wait_until(lambda: stage.count() >= len(expected), 60, "every input is answered")
+    assert stage.worker.stop() == 0
+
+    assert distinct(everything(stage.log, DECISIONS)) == expected
+    ours, theirs = everything(stage.log, SITES), everything(stage.memory.open(), SITES)
+    assert distinct(_headed(ours)) == distinct(_headed(theirs))
+    restored = restore(LEDGER, 0, stage.log, stage.codec).processor
+    assert state_bytes(restored) == state_bytes(seat.worker.processor)
+    letters = [stage.codec.decode(record.value) for record in everything(stage.log, dlq(SITES))]
+    reasons = [getattr(letter, "reason", None) for letter in letters]
+    assert reasons == ["not_confluent_wire", "unknown_schema_id", "malformed_envelope"]
+    assert "stopped as asked" in stage.worker.said()
+    assert "Traceback" not in stage.worker.said()
+
+
+def test_a_killed_worker_repeats_and_never_contradicts(stage: Stage) -> None:
+    rng = random.Random(4)
+    events = random_events(4, 3000)
+    stage.put(*events[:1000])
+    for start in range(1000, 3000, 500):
+        stage.worker.start()
+        enough = stage.count() + 1 + rng.randrange(200)
+        wait_until(partial(stage.has, enough), 60, "some answers")
+        stage.put(*events[start : start + 500])
+        stage.worker.kill()
+    seat = stage.reference()
+    expected = distinct(everything(stage.memory.open(), DECISIONS))
+    stage.worker.start()
+    took_s = wait_until(lambda: stage.count() >= len(expected), 60, "all is answered again")
+    assert stage.worker.stop() == 0
+    assert took_s < 30
+    assert distinct(everything(stage.log, DECISIONS)) == expected
+    restored = restore(LEDGER, 0, stage.log, stage.codec).processor
+    assert state_bytes(restored) == state_bytes(seat.worker.processor)
+
+
+def test_a_burst_of_garbage_costs_pauses_and_is_said_aloud(stage: Stage) -> None:
+    for _ in range(350):
+        stage.log.publish(replace(_some_record(stage), value=b"garbage"))
+    stage.put(report(1))
+    stage.worker.start()
+    took_s = wait_until(partial(stage.has, 1), 60, "the answer behind the garbage")
+    assert stage.worker.stop() == 0
+    assert took_s < 30
+    assert stage.worker.said().count("understood none of") == 3
+    assert len(everything(stage.log, dlq(SITES))) == 350
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"HCP_KAFKA": "127.0.0.1:1", "HCP_PATIENCE_S": "2"}, "Kafka at 127.0.0.1:1"),
+        ({"HCP_TOPIC_PREFIX": "nowhere."}, "python -m schemas provision"),
+        ({"HCP_SCHEMA_REGISTRY": "http://127.0.0.1:1"}, "registry at http://127.0.0.1:1"),
+        ({"HCP_METRICS_PORT": "70000"}, "HCP_METRICS_PORT"),
+    ],
+)
+def test_what_is_missing_is_said_in_one_sentence(
+    stage: Stage, changed: dict[str, str], sentence: str
+) -> None:
+    stage.worker.environment.update(changed)
+    stage.worker.start()
+    assert stage.worker.wait(90) == 1
+    said = stage.worker.said()
+    assert sentence in said
+    assert "Traceback" not in said
+
+
+def _some_record(stage: Stage) -> OutRecord:
+    event = report(1)
+    return record_for(SITES, event, produced(event, source="/tests"), stage.codec)
+
+
+def _headed(records: list[Record]) -> list[Record]:
+    return [record for record in records if record.headers]

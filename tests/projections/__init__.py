@@ -1,0 +1,1 @@
+"""Tests of the read models: as values, on PostgreSQL, and on Kafka and PostgreSQL."""

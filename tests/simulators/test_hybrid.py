@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from schemas.events import intake, sites
+from schemas.topics import Event
+from simulators import scenario as scenarios
+from simulators.hybrid import application
+from simulators.settings import Settings
+from simulators.simulation import Position, Simulation, Status
+from simulators.switching import Switching
+
+GOOD: dict[str, Any] = {"name": "x", "kind": "batch", "gpu_count": 1, "duration_s": 60}
+
+
+@pytest.fixture
+def simulation() -> Simulation:
+    found = Simulation(scenarios.load("seed"), Settings(), 300.0)
+    found.status = Status("running", found.scenario.starts_ms)
+    return found
+
+
+@pytest.fixture
+def client(simulation: Simulation) -> Iterator[TestClient]:
+    with TestClient(application(simulation)) as client:
+        yield client
+
+
+@pytest.fixture
+def taken(simulation: Simulation) -> Iterator[list[Event]]:
+    """What a loop at event time 1,000 would write; its position is always the same."""
+    events: list[Event] = []
+    over = threading.Event()
+
+    def take() -> None:
+        while not over.is_set():
+            if simulation.inbox.empty():
+                over.wait(0.005)
+                continue
+            request = simulation.inbox.get_nowait()
+            events.append(request.build(1_000))
+            request.answer.set_result(Position("hcp.sites.v1", 0, 42))
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    yield events
+    over.set()
+    thread.join()
+
+
+def test_a_submission_names_its_workload_and_position(
+    client: TestClient, taken: list[Event]
+) -> None:
+    answer = client.post("/submit", json={**GOOD, "site_id": "seed", "workload_id": "w-1"})
+    assert answer.status_code == 202
+    assert answer.json() == {"workload_id": "w-1", "position": "hcp.sites.v1:0:42"}
+    assert taken == [
+        sites.WorkloadSubmitted(
+            site_id="seed", at=1_000, workload_id="w-1", customer_id="seed-lab", name="x",
+            kind="batch", gpu_count=1, duration_s=60,
+        )
+    ]  # fmt: skip
+
+
+def test_without_a_site_brokering_is_asked(client: TestClient, taken: list[Event]) -> None:
+    body = {**GOOD, "deadline": "2024-05-07T00:00:00Z", "max_price_usd_per_gpu_hour": "2.5"}
+    answer = client.post("/submit", json=body)
+    assert answer.status_code == 202
+    (event,) = taken
+    assert isinstance(event, intake.WorkloadSubmitted)
+    assert event.pool == "default"
+    assert event.deadline == 1_715_040_000_000
+    assert str(event.max_price_usd_per_gpu_hour) == "2.5"
+    assert event.workload_id == answer.json()["workload_id"]
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "words"),
+    [
+        ({"kind": "mining"}, 422, "kind"),
+        ({"gpu_count": 0}, 422, "gpu_count"),
+        ({"duration_s": 0}, 422, "duration_s"),
+        ({"gpu_milli": 500, "gpu_count": 2}, 422, "gpu_count must be 1"),
+        ({"site_id": "nowhere"}, 422, "there are: seed"),
+        ({"colour": "red"}, 422, "colour"),
+        ({"deadline": "9999-12-31T23:59:59-12:00"}, 422, "from 1970 to 9999"),
+        ({"deadline": "1970-01-01T00:00:00+14:00"}, 422, "from 1970 to 9999"),
+        ({"max_price_usd_per_gpu_hour": "-1"}, 422, "max_price_usd_per_gpu_hour"),
+    ],
+)
+def test_bad_submissions_are_refused_with_reasons(
+    client: TestClient, change: dict[str, Any], status: int, words: str
+) -> None:
+    answer = client.post("/submit", json={**GOOD, **change})
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert words in answer.text
+
+
+def test_every_fault_is_named(client: TestClient) -> None:
+    answer = client.post("/submit", json={**GOOD, "kind": "mining", "gpu_count": 0})
+    assert [fault["field"] for fault in answer.json()["errors"]] == ["kind", "gpu_count"]
+
+
+def test_not_json_and_too_large(client: TestClient) -> None:
+    assert client.post("/submit", content=b"{").status_code == 400
+    assert client.post("/submit", content=b"\xff").status_code == 400
+    assert client.post("/submit", content=b" " * 70_000).status_code == 413
+
+
+def test_after_the_end_it_is_taken_too(
+    client: TestClient, simulation: Simulation, taken: list[Event]
+) -> None:
+    simulation.status = Status("finished", simulation.scenario.closes_ms)
+    assert client.post("/submit", json=GOOD).status_code == 202
+    assert len(taken) == 1
+    assert client.get("/status").json()["finished"] is True
+    simulation.status = Status("waiting", simulation.scenario.closes_ms + 1)
+    assert client.get("/status").json()["finished"] is True, "routing away changes nothing there"
+
+
+def test_status(client: TestClient, simulation: Simulation) -> None:
+    assert client.get("/status").json() == {
+        "scenario": "seed",
+        "starts_at": "2024-05-06T00:00:00.000Z",
+        "event_time": "2024-05-06T00:00:00.000Z",
+        "ends_at": "2024-05-10T03:00:00.000Z",
+        "arrivals_end_at": "2024-05-10T00:00:00.000Z",
+        "speed": 300.0,
+        "state": "running",
+        "waits_for": None,
+        "finished": False,
+    }
+    simulation.status = Status()
+    assert client.get("/status").json()["event_time"] is None
+
+
+def test_switching_and_metrics(client: TestClient, simulation: Simulation) -> None:
+    assert client.get("/switching").json()["success_rate"] is None
+    switching = Switching(1, 0)
+    for number in range(200):
+        switch = switching.attempt("h1", str(number), 1)
+        simulation.switches.add(
+            sites.UnitSwitched(
+                site_id="seed", at=number, unit_id="h1", mode="compute", workload_id=None,
+                save_ms=switch.save_ms, clear_ms=switch.clear_ms, load_ms=switch.load_ms,
+                initialise_ms=switch.initialise_ms, succeeded=number != 7,
+            )
+        )  # fmt: skip
+    answer = client.get("/switching").json()
+    assert (answer["switches"], answer["succeeded"]) == (200, 199)
+    assert answer["success_rate"] == 0.995
+    assert 350 <= answer["total_ms"]["min"] <= answer["total_ms"]["p50"] <= 480
+    assert len(answer["recent"]) == 100
+    assert answer["recent"][0]["at"] == "1970-01-01T00:00:00.199Z", "the newest first"
+    phases = ("save_ms", "clear_ms", "load_ms", "initialise_ms")
+    assert answer["recent"][0]["total_ms"] == sum(answer["recent"][0][name] for name in phases)
+    assert "hcp_simulators_switch_seconds" in client.get("/metrics").text
+    assert client.get("/healthz").json() == {"status": "ok"}

@@ -1,0 +1,1 @@
+"""Brokering: which site a submission goes to."""

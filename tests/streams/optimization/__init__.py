@@ -1,0 +1,1 @@
+"""Advice: the arithmetic against an independent solver, and when it is given."""

@@ -1,0 +1,147 @@
+"""The queue: order, backfill, what happens to a workload that waits very long, deadlines."""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas.events import sites
+from schemas.events.decisions import DecisionExplained
+from tests.streams.routing.site import (
+    HOUR,
+    NOON,
+    SiteUnderTest,
+    cancelled,
+    completed,
+    configured,
+    names,
+    of,
+    submitted,
+    the,
+    time,
+)
+
+
+def placed_ids(answers: list[object]) -> list[str]:
+    return [placed.workload_id for placed in of(sites.WorkloadPlaced, answers)]
+
+
+ORDERS = [
+    ("priority first", [("w2", 0, NOON), ("w3", 9, NOON + 5)], "w3"),
+    ("then submission", [("w2", 0, NOON + 5), ("w3", 0, NOON)], "w3"),
+    ("then id", [("w3", 0, NOON), ("w2", 0, NOON)], "w2"),
+]
+
+
+@pytest.mark.parametrize(("rule", "waiting", "first"), ORDERS, ids=[row[0] for row in ORDERS])
+def test_the_queue_is_in_order(rule: str, waiting: list[tuple[str, int, int]], first: str) -> None:
+    site = SiteUnderTest()
+    site.gpus(1)
+    site.given(submitted("w1"))
+    for workload_id, priority, at in waiting:
+        site.given(submitted(workload_id, priority=priority, at=at))
+    assert placed_ids(site.when(completed("w1"))) == [first], rule
+
+
+def test_a_workload_that_does_not_fit_does_not_block_one_that_does() -> None:
+    site = SiteUnderTest()
+    site.gpus(2)
+    site.given(submitted("w1"), submitted("big", count=2, priority=9))
+    assert placed_ids(site.when(submitted("small"))) == ["small"]
+    site.given(submitted("later"))
+    assert placed_ids(site.when(completed("w1"))) == ["later"]
+
+
+def test_one_that_starves_gets_its_units_kept() -> None:
+    # Given big, which backfill has kept waiting for a day
+    site = SiteUnderTest()
+    site.gpus(2)
+    site.given(submitted("w1"), submitted("big", count=2), submitted("w2"))
+    site.given(time(NOON + 24 * HOUR))
+    # When a unit becomes free, nothing behind big gets it
+    assert placed_ids(site.when(submitted("w3", at=NOON + 24 * HOUR))) == []
+    assert placed_ids(site.when(completed("w1"))) == []
+    refusal = the(sites.WorkloadQueued, site.when(submitted("w4", at=NOON + 24 * HOUR)))
+    assert refusal.reason == "H100 is kept for a workload that has waited too long."
+    # but what ranks before it does
+    assert placed_ids(site.when(submitted("urgent", priority=5))) == ["urgent"]
+    site.given(completed("urgent"))
+    # Then big is placed as soon as both are free
+    assert placed_ids(site.when(completed("w2"))) == ["big"]
+
+
+def test_one_completion_may_place_several() -> None:
+    site = SiteUnderTest()
+    site.gpus(4)
+    site.given(submitted("w1", count=4), submitted("w2", count=2), submitted("w3"), submitted("w4"))
+    assert placed_ids(site.when(completed("w1"))) == ["w2", "w3", "w4"]
+
+
+def test_a_pass_is_bounded_and_the_clock_continues_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.routing.waiting.MAX_PLACED", 2)
+    site = SiteUnderTest()
+    site.gpus(4)
+    site.given(submitted("w1", count=4), *(submitted(f"w{n}") for n in range(2, 6)))
+    assert placed_ids(site.when(completed("w1"))) == ["w2", "w3"]
+    assert placed_ids(site.when(time(NOON + 1))) == ["w4", "w5"]
+
+
+def test_a_waiting_workload_can_be_cancelled() -> None:
+    site = SiteUnderTest()
+    site.gpus(1)
+    site.given(submitted("w1"), submitted("w2"))
+    released = the(sites.WorkloadReleased, site.when(cancelled("w2")))
+    assert (released.outcome, released.placement_id) == ("cancelled", None)
+    assert site.state.index.queued == 0
+
+
+def test_cancelling_what_runs_places_what_waits() -> None:
+    site = SiteUnderTest()
+    site.gpus(1)
+    site.given(submitted("w1"), submitted("w2"))
+    answers = site.when(cancelled("w1"))
+    assert names(answers) == ["WorkloadReleased", "DecisionExplained", "WorkloadPlaced"]
+    assert placed_ids(answers) == ["w2"]
+
+
+def test_a_failed_workload_is_released_with_the_hardwares_reason() -> None:
+    site = SiteUnderTest()
+    site.gpus(1)
+    site.given(submitted())
+    released = the(
+        sites.WorkloadReleased,
+        site.when(
+            sites.WorkloadFailed(
+                site_id="s1", at=NOON, workload_id="w1", placement_id="w1/1", reason="segfault"
+            )
+        ),
+    )
+    assert (released.outcome, released.reason) == ("failed", "segfault")
+
+
+def test_a_deadline_that_can_no_longer_be_met_ends_the_wait() -> None:
+    # Given a run of one hour that must end by 14:00, so must start by 13:00
+    site = SiteUnderTest()
+    site.gpus(1)
+    site.given(submitted("w1"), submitted("w2", deadline=NOON + 2 * HOUR))
+    assert of(sites.WorkloadReleased, site.when(time(NOON + HOUR))) == []
+    released = the(sites.WorkloadReleased, site.when(time(NOON + HOUR + 1)))
+    assert (released.workload_id, released.outcome) == ("w2", "failed")
+    assert released.reason == "deadline_passed"
+    assert site.state.index.latest_starts == []
+
+
+def test_a_pass_cut_short_lets_nobody_overtake() -> None:
+    """400 wait, a pass places 256: the next submission of a lower priority queues behind them."""
+    site = SiteUnderTest(10_000, 10_000)
+    site.gpus(400)
+    for number in range(400):
+        site.given(submitted(f"w{number:03}", priority=5))
+    assert site.state.index.queued > 300
+    site.given(configured(1_000_000, fa=1_000_000))
+    assert site.state.index.queued > 100
+    answers = site.when(submitted("low", priority=0))
+    assert "low" not in placed_ids(answers)
+    assert len(placed_ids(answers)) > 100, "those before it go first"
+    assert site.state.index.queued == 1
+    told = the(DecisionExplained, [a for a in answers if getattr(a, "subject", "") == "low"])
+    assert told.kind == "queueing"

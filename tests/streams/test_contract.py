@@ -1,0 +1,179 @@
+"""What every log must do, and what the loop does on every log. Runs in memory and on Kafka."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+
+import pytest
+
+from schemas.codec import record_for
+from schemas.envelope import produced
+from schemas.events.snapshots import SnapshotWritten
+from schemas.topics import DECISIONS, SITES, home_partition, snapshots_topic
+from streams import snapshots
+from streams.driver import Seat
+from streams.log import Log
+from streams.memory import Crashed
+from streams.snapshots import state_bytes
+from tests.streams.conftest import OpenSubstrate
+from tests.streams.ledger import LEDGER
+from tests.streams.reports import random_events, report
+from tests.streams.substrates import (
+    CODEC,
+    MemorySubstrate,
+    Substrate,
+    distinct,
+    everything,
+    put,
+)
+
+
+def publish(log: Log, count: int, *, site: str = "site-a") -> None:
+    for at in range(count):
+        event = report(at, site=site)
+        log.publish(record_for(SITES, event, produced(event, source="/tests"), CODEC))
+
+
+class TestLog:
+    def test_what_was_published_is_read_in_order_after_a_flush(self, substrate: Substrate) -> None:
+        log = substrate.open()
+        publish(log, 50)
+        log.flush()
+        records = list(substrate.open().read(SITES, 0, 0))
+        assert [record.offset for record in records] == list(range(50))
+        assert [CODEC.decode(record.value).at for record in records] == list(range(50))
+        assert {record.topic for record in records} == {SITES.name}
+
+    def test_reads_between_offsets(self, substrate: Substrate) -> None:
+        log = substrate.open()
+        publish(log, 20)
+        log.flush()
+        assert [record.offset for record in log.read(SITES, 0, 5, 9)] == [5, 6, 7, 8]
+        assert list(log.read(SITES, 0, 20)) == []
+        assert list(log.read(SITES, 0, 9, 9)) == []
+        assert [record.offset for record in log.read(SITES, 0, 18, 1000)] == [18, 19]
+        assert log.bounds(SITES, 0) == (0, 20)
+
+    def test_tells_where_what_it_published_went(self, substrate: Substrate) -> None:
+        put(substrate, report(0), report(1))
+        log = substrate.open()
+        publish(log, 3)
+        log.flush()
+        assert log.delivered() == {(SITES.name, 0): 4}
+
+    def test_keys_go_to_their_home_partition(self, open_substrate: OpenSubstrate) -> None:
+        log = open_substrate(3).open()
+        for number in range(12):
+            publish(log, 2, site=f"site-{number}")
+        log.flush()
+        for partition in range(3):
+            for record in log.read(SITES, partition, 0):
+                assert record.key is not None
+                assert home_partition(record.key, 3) == partition
+        assert len(everything(log, SITES)) == 24
+
+    def test_a_partition_may_be_named(self, open_substrate: OpenSubstrate) -> None:
+        log = open_substrate(3).open()
+        event = report(0)
+        record = record_for(SITES, event, produced(event, source="/tests"), CODEC)
+        for partition in range(3):
+            log.publish(replace(record, partition=partition))
+        log.flush()
+        assert [log.bounds(SITES, partition) for partition in range(3)] == [(0, 1)] * 3
+
+
+class TestSnapshots:
+    @pytest.fixture
+    def seat(self, substrate: Substrate, monkeypatch: pytest.MonkeyPatch) -> Seat:
+        monkeypatch.setattr(snapshots, "MAX_CHUNK_BYTES", 64)
+        return Seat(LEDGER, 0, CODEC, substrate.open)
+
+    def test_one_of_several_chunks_is_restored_whole(
+        self, substrate: Substrate, seat: Seat
+    ) -> None:
+        put(substrate, *random_events(1, 30))
+        seat.run()
+        before = state_bytes(seat.worker.processor)
+        topic = snapshots_topic("routing")
+        assert len(list(substrate.open().read(topic, 0, 0))) > 3
+        seat.restart()
+        assert seat.worker.processor.position == seat.acked
+        assert state_bytes(seat.worker.processor) == before
+
+    def test_half_a_snapshot_does_not_count(self, substrate: Substrate, seat: Seat) -> None:
+        put(substrate, *random_events(1, 10))
+        seat.run()
+        position, before = seat.acked, state_bytes(seat.worker.processor)
+        put(substrate, *random_events(2, 10))
+        for calls in (14, 16, 18):
+            with pytest.raises(Crashed):
+                Seat(LEDGER, 0, CODEC, partial(substrate.open, calls)).run()
+        found = snapshots.newest(substrate.open(), CODEC, LEDGER, 0)
+        assert found.saved is not None
+        if found.saved.offset == position:
+            seat.restart()
+            assert state_bytes(seat.worker.processor) == before
+
+    def test_a_damaged_snapshot_gives_way_to_the_one_before(
+        self, substrate: Substrate, seat: Seat
+    ) -> None:
+        put(substrate, *random_events(1, 10))
+        seat.run()
+        first = seat.acked
+        before = state_bytes(seat.worker.processor)
+        newest = next(pointer for pointer in _pointers(substrate))
+        damaged = replace(newest, offset=newest.offset + 5, digest="0" * 64)
+        envelope = produced(damaged, source="/tests")
+        topic = snapshots_topic("routing")
+        substrate.append(
+            record_for(topic, damaged, envelope, CODEC, key=b"routing/x/1/9", partition=0)
+        )
+        found = snapshots.newest(substrate.open(), CODEC, LEDGER, 0)
+        assert found.settled == first + 5
+        assert found.saved is not None
+        assert found.saved.offset == first
+        seat.restart()
+        put(substrate, *random_events(2, 8))
+        seat.run()
+        assert state_bytes(seat.worker.processor) != before
+
+    def test_no_snapshot_no_state(self, seat: Seat) -> None:
+        assert seat.worker.processor.position == -1
+        assert seat.worker.processor.states == {}
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_crashes_repeat_and_never_contradict(open_substrate: OpenSubstrate, seed: int) -> None:
+    events = random_events(seed, 300, sites=3)
+    clean = MemorySubstrate()
+    put(clean, *events)
+    reference = Seat(LEDGER, 0, CODEC, clean.open)
+    while reference.run():
+        pass
+
+    substrate = open_substrate()
+    put(substrate, *events)
+    deaths = iter((35, 60, 85, 60, 45))
+    seat = Seat(LEDGER, 0, CODEC, lambda: substrate.open(next(deaths, None)), checkpoint_every=25)
+    died = 0
+    while True:
+        try:
+            if not seat.run():
+                break
+        except Crashed:
+            died += 1
+            seat.restart()
+
+    assert died >= 4
+    log = substrate.open()
+    assert distinct(everything(log, DECISIONS)) == distinct(everything(clean.open(), DECISIONS))
+    assert distinct(everything(log, SITES)) == distinct(everything(clean.open(), SITES))
+    assert state_bytes(seat.worker.processor) == state_bytes(reference.worker.processor)
+    causes = [record.offset for record in everything(log, DECISIONS)]
+    assert all(later == earlier + 1 for earlier, later in pairwise(causes))
+
+
+def _pointers(substrate: Substrate) -> list[SnapshotWritten]:
+    return [pointer for pointer, _ in snapshots._pointers(substrate.open(), CODEC, LEDGER, 0)]

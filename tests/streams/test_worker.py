@@ -1,0 +1,89 @@
+"""Checkpoints, gaps, and the limit on dead letters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from schemas.codec import record_for
+from schemas.envelope import produced
+from schemas.topics import DECISIONS, SITES, dlq, snapshots_topic
+from streams.driver import Seat
+from streams.errors import TooManyDeadLetters
+from tests.streams.ledger import LEDGER
+from tests.streams.reports import random_events, report
+from tests.streams.substrates import CODEC, MemorySubstrate, everything, put
+
+
+@pytest.fixture
+def substrate() -> MemorySubstrate:
+    return MemorySubstrate()
+
+
+def put_garbage(substrate: MemorySubstrate, count: int) -> None:
+    event = report(0)
+    good = record_for(SITES, event, produced(event, source="/tests"), CODEC)
+    substrate.append(*[replace(good, value=b"garbage")] * count)
+
+
+def test_garbage_between_inputs_stops_nothing(substrate: MemorySubstrate) -> None:
+    for at in range(30):
+        put_garbage(substrate, 3)
+        put(substrate, report(at, unit=at))
+    Seat(LEDGER, 0, CODEC, substrate.open, max_refused_in_a_row=4).run()
+    assert len(everything(substrate.open(), dlq(SITES))) == 90
+    assert len(everything(substrate.open(), DECISIONS)) == 30
+
+
+def test_too_much_garbage_in_a_row_stops_the_worker_behind_it(substrate: MemorySubstrate) -> None:
+    put_garbage(substrate, 25)
+    put(substrate, report(1))
+    seat = Seat(LEDGER, 0, CODEC, substrate.open, max_refused_in_a_row=10)
+    for stops in (1, 2):
+        with pytest.raises(TooManyDeadLetters, match="understood none of 10 records in a row"):
+            seat.run()
+        assert len(everything(substrate.open(), dlq(SITES))) == 10 * stops
+        seat.restart()
+    seat.run()
+    assert len(everything(substrate.open(), dlq(SITES))) == 25
+    assert len(everything(substrate.open(), DECISIONS)) == 1
+
+
+def test_records_between_the_snapshot_and_the_first_one_given_are_not_lost(
+    substrate: MemorySubstrate,
+) -> None:
+    """A group that committed beyond the snapshot starts the next worker too far ahead."""
+    put(substrate, *[report(at, unit=at) for at in range(10)])
+    worker = Seat(LEDGER, 0, CODEC, substrate.open).worker
+    given = list(substrate.open().read(SITES, 0, 7))
+    for record in given:
+        worker.receive(record)
+    worker.checkpoint()
+    assert worker.saved_position == 9
+    assert len(everything(substrate.open(), DECISIONS)) == 10
+
+
+def test_nothing_new_writes_no_snapshot(substrate: MemorySubstrate) -> None:
+    put(substrate, report(1))
+    seat = Seat(LEDGER, 0, CODEC, substrate.open)
+    seat.run()
+    written = len(everything(substrate.open(), snapshots_topic("routing")))
+    seat.run()
+    seat.restart()
+    seat.run()
+    assert len(everything(substrate.open(), snapshots_topic("routing"))) == written
+
+
+def test_snapshots_alternate_between_two_slots_across_restarts(
+    substrate: MemorySubstrate,
+) -> None:
+    seat = Seat(LEDGER, 0, CODEC, substrate.open)
+    for at in range(6):
+        put(substrate, *random_events(at, 3))
+        seat.run()
+        seat.restart()
+    keys = [record.key for record in everything(substrate.open(), snapshots_topic("routing"))]
+    assert len(set(keys)) == 2
+    assert keys[0::2] == [keys[0]] * 3
+    assert keys[1::2] == [keys[1]] * 3
