@@ -100,7 +100,11 @@ class Envelope:
 
     @classmethod
     def from_headers(cls, headers: Sequence[tuple[str, str | bytes | None]] | None) -> Envelope:
-        """Raises MalformedEnvelope. A header given twice counts as its last value."""
+        """Raises MalformedEnvelope. A header given twice counts as its last value.
+
+        What CloudEvents does not demand, a producer may leave out: the subject, and the correlation
+        id, which is then the id. The time it must give.
+        """
         try:
             found = {
                 name: value.decode() for name, value in headers or () if isinstance(value, bytes)
@@ -116,8 +120,8 @@ class Envelope:
                 source=_present(found, "ce_source"),
                 type=_present(found, "ce_type"),
                 time_ms=from_rfc3339(_present(found, "ce_time")),
-                subject=found["ce_subject"],
-                correlation_id=_present(found, "ce_correlationid"),
+                subject=found.get("ce_subject", ""),
+                correlation_id=found.get("ce_correlationid") or found["ce_id"],
                 causation_id=found.get("ce_causationid"),
                 cause=None if cause is None else Cause.parse(cause),
             )
