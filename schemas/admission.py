@@ -7,7 +7,7 @@ first: at its own answers, at repeats, at types that it does not read.
 from __future__ import annotations
 
 from schemas.codec import Codec
-from schemas.envelope import Envelope
+from schemas.envelope import Cause, Envelope, output_id, source_prefix
 from schemas.errors import Refused
 from schemas.record import Record
 from schemas.topics import EVENT_TYPES, PRODUCER, Event, Topic, home_partition, key_of
@@ -26,14 +26,8 @@ def admit_envelope(topic: Topic, record: Record) -> Envelope:
     writer = PRODUCER if cause is None else cause.agent
     if not topic.may_write(event_type, writer):
         raise Refused("forged", f"{writer} may not write {envelope.type}")
-    # An answer follows its input in the same partition: anything else was made up, and would
-    # move the mark past answers that are still to come.
-    if (
-        cause is not None
-        and cause.log == topic.name
-        and (cause.partition != record.partition or cause.offset >= record.offset)
-    ):
-        raise Refused("forged", f"{cause} cannot be answered at offset {record.offset}")
+    if cause is not None:
+        _refuse_made_up(topic, record, envelope, cause)
     return envelope
 
 
@@ -58,3 +52,24 @@ def admit_event(
         detail = f"key {key.decode()!r} belongs on partition {home}, not {record.partition}"
         raise Refused("stray_key", detail)
     return event
+
+
+def _refuse_made_up(topic: Topic, record: Record, envelope: Envelope, cause: Cause) -> None:
+    """A cause moves a mark, and so must be one that the agent could have written.
+
+    On the log of its input an answer follows the input in the same partition: anything else would
+    move the mark past answers that are still to come. On another log nothing bounds the offset, so
+    there the id must be the one that follows from the input and the agent. It is not asked for on
+    the own log, where most records are: it costs as much as the rest of the envelope. This stops
+    accidents; who writes to a topic on purpose is the broker's to stop.
+
+    Raises Refused.
+    """
+    causation_id = envelope.causation_id
+    if causation_id is None or not envelope.source.startswith(source_prefix(cause.agent)):
+        raise Refused("forged", f"{envelope.source!r} gives no answers of {cause.agent}")
+    if cause.log == topic.name:
+        if cause.partition != record.partition or cause.offset >= record.offset:
+            raise Refused("forged", f"{cause} cannot be answered at offset {record.offset}")
+    elif envelope.id != output_id(causation_id, cause.agent, cause.index):
+        raise Refused("forged", f"{envelope.id!r} is not the id of {cause}'s answer")

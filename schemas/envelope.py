@@ -152,7 +152,7 @@ def answered(event: Event, *, agent: str, version: str, input: Envelope, cause: 
     """The envelope of an agent's output: the same for the same input, however often it is made."""
     return Envelope(
         id=output_id(input.id, agent, cause.index),
-        source=f"/hcp/agents/{agent}/{version}",
+        source=f"{source_prefix(agent)}{version}",
         type=event.FULL_NAME,
         time_ms=event.at,
         subject=subject_of(event),
@@ -164,6 +164,11 @@ def answered(event: Event, *, agent: str, version: str, input: Envelope, cause: 
 
 def output_id(input_id: str, agent: str, index: int) -> str:
     return str(uuid.uuid5(_namespace(input_id), f"{agent}/{index}"))
+
+
+def source_prefix(agent: str) -> str:
+    """What the `ce_source` of each of the agent's outputs begins with; its version follows."""
+    return f"/hcp/agents/{agent}/"
 
 
 def subject_of(event: Event) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -13,13 +14,23 @@ from schemas.codec import Codec, LocalIds, OutRecord, record_for
 from schemas.envelope import Cause, answered, produced
 from schemas.errors import CodecError, Refused
 from schemas.events.accounts import CustomerEnrolled
-from schemas.events.sites import PowerPlanProposed, TimePassed
+from schemas.events.sites import PowerPlanProposed, TimePassed, WorkloadSubmitted
 from schemas.record import Record
-from schemas.topics import ACCOUNTS, SITES, Event, Topic, home_partition
+from schemas.topics import ACCOUNTS, INTAKE, SITES, Event, Topic, home_partition
 
 CODEC = Codec(LocalIds())
 OFFSET = 9
 TICK = TimePassed(site_id="site-a", at=1)
+SUBMITTED = WorkloadSubmitted(
+    site_id="site-a",
+    at=1,
+    workload_id="w",
+    customer_id="c",
+    name="a run",
+    kind="training",
+    gpu_count=1,
+    duration_s=60,
+)
 PLAN = PowerPlanProposed(
     site_id="site-a",
     at=1,
@@ -116,6 +127,33 @@ def test_an_answer_to_a_record_that_is_still_to_come_is_forged(offset: int) -> N
 
 def test_an_answer_to_another_partition_is_forged() -> None:
     assert reason_of(plan_of("optimization", partition=1)) == "forged"
+
+
+def brokered(**forged: Any) -> Record:  # noqa: ANN401
+    """An answer of brokering, on another log than its input's."""
+    cause = Cause("brokering", INTAKE.name, 0, 1 << 60, 0, 1)
+    question = produced(TICK, source="/tests")
+    envelope = answered(SUBMITTED, agent="brokering", version="1", input=question, cause=cause)
+    return read(record_for(SITES, SUBMITTED, replace(envelope, **forged), CODEC))
+
+
+def test_an_answer_from_another_log_has_the_id_that_follows_from_its_input() -> None:
+    assert admit(brokered()) == SUBMITTED
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"id": "chosen by someone"},
+        {"causation_id": "another input"},
+        {"causation_id": None},
+        {"source": "/tests"},
+        {"source": "/hcp/agents/routing/1"},
+        {"cause": Cause("brokering", INTAKE.name, 0, 1 << 60, 1, 2)},
+    ],
+)
+def test_a_cause_made_up_for_another_log_is_forged(forged: dict[str, Any]) -> None:
+    assert reason_of(brokered(**forged)) == "forged"
 
 
 def test_an_event_of_another_log_does_not_count() -> None:
