@@ -1,8 +1,8 @@
 """What every agent that reads a site's log refuses of it without knowing the site.
 
 An input that is refused here changes nothing anywhere: routing answers it with the code and the
-sentence, optimization and metering leave it out of account. What depends on the site (an unknown
-unit, an id that is taken) routing alone judges.
+sentence, optimization and metering leave it out of account. What depends on the site is
+`streams.site_rules` where more than one agent knows it, and routing's own to judge where not.
 
 Every number is bounded, so that no sum or product that the agents write comes near 2**63: a site of
 `MAX_UNITS` units at every bound at once earns or costs less than 1e18 micro-dollars an hour.
@@ -53,10 +53,6 @@ MAX_UNITS = 100_000
 MAX_MODES = 16
 MAX_FEEDERS = 1_000
 MAX_GPU_MODELS = 1_000
-MAX_PRICES = 1_000
-"""Prices of later intervals that are kept, of power and of hashes each: ten days of quarters."""
-MAX_CURTAILMENTS = 100
-"""Curtailments that may be open at once. One that was lifted or is over is not open."""
 MAX_LIFTED = 1_000
 """Lifted curtailments that are remembered until they would have ended, so that a repeated request
 does not bring one back. Of more, those that would have ended first are forgotten."""

@@ -1,7 +1,7 @@
 """How each event changes what the adviser knows, and which changes ask for a new plan.
 
 What runs where follows from routing's events only. Inputs that routing refuses are left out: by the
-same `streams.site_inputs`, and here by the same rules about what is known of the site.
+same `streams.site_inputs` and `streams.site_rules`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from schemas.events.sites import (
     WorkloadReleased,
     WorkloadRequeued,
 )
-from streams.optimization.market import basis_of, open_curtailments, with_price, without_past
+from streams.optimization.market import START, basis_of, open_curtailments
 from streams.optimization.planning import digest_of
 from streams.optimization.profiles import most_power_w, profile_of
 from streams.optimization.state import (
@@ -40,13 +40,13 @@ from streams.optimization.state import (
     Price,
     State,
 )
-from streams.site_inputs import (
-    MAX_CURTAILMENTS,
-    MAX_LIFTED,
-    MAX_UNITS,
-    MS_PER_S,
-    refusal_of,
-    tick,
+from streams.site_inputs import MAX_LIFTED, MS_PER_S, refusal_of, tick
+from streams.site_rules import (
+    curtailment_refusal,
+    price_refusal,
+    registration_refusal,
+    with_price,
+    without_past,
 )
 
 MICROS = 1_000_000
@@ -78,10 +78,10 @@ def apply(state: State, event: SitesEvent) -> str | None:  # noqa: PLR0912 - one
                 return None
         case PowerPricePublished():
             price = Price(event.interval_start, _micros(event.price_usd_per_mwh))
-            state.power_prices = with_price(state.power_prices, price, state.now)
+            state.power_prices = _priced(state.power_prices, price, state.now)
         case HashpricePublished():
             price = Price(event.interval_start, _micros(event.hashprice_usd_per_ph_day))
-            state.hashprices = with_price(state.hashprices, price, state.now)
+            state.hashprices = _priced(state.hashprices, price, state.now)
         case CurtailmentRequested():
             _curtail(state, event)
         case CurtailmentLifted():
@@ -169,11 +169,16 @@ def _pass_time(state: State, event: TimePassed) -> bool:
     state.now, state.doubted, refusal = tick(state.now, state.doubted, event.at)
     if refusal is not None:
         return False
-    state.power_prices = without_past(state.power_prices, event.at)
-    state.hashprices = without_past(state.hashprices, event.at)
+    state.power_prices = without_past(state.power_prices, event.at, START)
+    state.hashprices = without_past(state.hashprices, event.at, START)
     if state.curtailments:
         state.curtailments = open_curtailments(state.curtailments, event.at)
     return True
+
+
+def _priced(known: list[Price], price: Price, now: int | None) -> list[Price]:
+    refused = price_refusal(known, price.start, now, START) is not None
+    return known if refused else with_price(known, price, now, START)
 
 
 def _configure(state: State, event: SiteConfigured) -> None:
@@ -185,11 +190,10 @@ def _configure(state: State, event: SiteConfigured) -> None:
 
 
 def _curtail(state: State, event: CurtailmentRequested) -> None:
-    ends_at = event.starts_at + event.duration_s * MS_PER_S
-    over = state.now is not None and ends_at <= state.now
-    full = sum(not asked.lifted for asked in state.curtailments.values()) >= MAX_CURTAILMENTS
-    if event.curtailment_id in state.curtailments or over or full:
+    repeated = event.curtailment_id in state.curtailments
+    if repeated or curtailment_refusal(state.curtailments, state.now, event) is not None:
         return
+    ends_at = event.starts_at + event.duration_s * MS_PER_S
     asked = Curtailment(event.max_power_w, event.starts_at, ends_at)
     state.curtailments = {**state.curtailments, event.curtailment_id: asked}
 
@@ -241,15 +245,16 @@ def _register(state: State, event: UnitRegistered) -> None:
 
 
 def _accepted(state: State, event: UnitRegistered) -> bool:
-    others = state.gpu_feeders if event.kind == "asic" else state.asics
-    known = event.unit_id in state.asics or event.unit_id in state.gpu_feeders
-    full = len(state.asics) + len(state.gpu_feeders) >= MAX_UNITS
-    return (
-        refusal_of(event) is None
-        and event.feeder_id in state.feeder_caps_w
-        and event.unit_id not in others
-        and (known or not full)
-    )
+    units = len(state.asics) + len(state.gpu_feeders)
+    kind = _kind_of(state, event.unit_id)
+    refused = refusal_of(event) or registration_refusal(state.feeder_caps_w, kind, units, event)
+    return refused is None
+
+
+def _kind_of(state: State, unit_id: str) -> str | None:
+    if unit_id in state.asics:
+        return "asic"
+    return "gpu" if unit_id in state.gpu_feeders else None
 
 
 def _change_ai(state: State, event: AiChange) -> None:

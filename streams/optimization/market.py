@@ -1,39 +1,23 @@
 """What is in force by the site's clock: prices and curtailments.
 
 A price is in force from its start until the next one starts, so a late market feed means an old
-price, not none. A price announced for later does not count before its time.
+price, not none. A price announced for later does not count before its time. Which are kept is
+`streams.site_rules`.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from operator import attrgetter
 
 from streams.optimization.state import Basis, Curtailment, Price, State
-from streams.site_inputs import MAX_PRICES
 
-_START = attrgetter("start")
-
-
-def with_price(known: list[Price], price: Price, now: int | None) -> list[Price]:
-    """A later word for the same start replaces the earlier one; of the past, one price is kept."""
-    position = bisect_left(known, price.start, key=_START)
-    replaces = position < len(known) and known[position].start == price.start
-    if len(known) >= MAX_PRICES and not replaces:
-        return known
-    return without_past([*known[:position], price, *known[position + replaces :]], now)
-
-
-def without_past(known: list[Price], now: int | None) -> list[Price]:
-    if now is None:
-        return known
-    begun = bisect_right(known, now, key=_START)
-    return known[begun - 1 :] if begun > 1 else known
+START = attrgetter("start")
 
 
 def in_force(known: list[Price], now: int) -> int | None:
     """Micro-dollars; None before the first price's time."""
-    begun = bisect_right(known, now, key=_START)
+    begun = bisect_right(known, now, key=START)
     return known[begun - 1].micros if begun else None
 
 

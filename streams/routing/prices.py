@@ -2,27 +2,26 @@
 
 Prices are kept by the start of their interval; a later word for the same start replaces an
 earlier one. A price stays in force until the next one starts, so a late market feed means an old
-price, not none. Of the past only the price in force is kept. At most `MAX_PRICES` are kept:
-`rejection` refuses more. Several settlement points are not told apart: a site has one.
+price, not none. Which are kept, and which refused, is `streams.site_rules`. Several settlement
+points are not told apart: a site has one.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from operator import attrgetter
 from typing import Literal
 
 from streams.routing.state import Price, State
+from streams.site_rules import with_price
 
+START = attrgetter("start")
 Series = Literal["power_prices", "hashprices"]
 
 
 def remember(state: State, series: Series, start: int, price_micros: int) -> None:
-    known: list[Price] = list(getattr(state, series))
-    position = bisect_left(known, start, key=attrgetter("start"))
-    replaces = position < len(known) and known[position].start == start
-    known[position : position + replaces] = [Price(start=start, micros=price_micros)]
-    state.journal.set(state, series, known)
+    price = Price(start=start, micros=price_micros)
+    kept = with_price(getattr(state, series), price, state.now, START)
+    state.journal.set(state, series, kept)
     bring_into_force(state)
 
 

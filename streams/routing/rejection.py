@@ -1,7 +1,7 @@
 """Inputs that are understood and refused, each with a code and a sentence; nothing else changes.
 
-Here is what depends on the site; what no site takes is `streams.site_inputs`. A submission is
-judged by `admission`.
+Here is what depends on the site; what no site takes is `streams.site_inputs`, and what optimization
+or metering must judge alike is `streams.site_rules`. A submission is judged by `admission`.
 
 What is not refused but ignored, because it is an ordinary race: a report about a placement that has
 ended (the hardware completed what routing had just requeued or cancelled), a cancellation of a
@@ -32,16 +32,10 @@ from schemas.events.sites import (
     WorkloadStarted,
     WorkloadSubmitted,
 )
-from streams.routing.state import Price, State, placement_id
-from streams.site_inputs import (
-    MAX_CURTAILMENTS,
-    MAX_PRICES,
-    MAX_UNITS,
-    MS_PER_S,
-    Refusal,
-    refusal_of,
-    tick,
-)
+from streams.routing.prices import START
+from streams.routing.state import State, placement_id
+from streams.site_inputs import Refusal, refusal_of, tick
+from streams.site_rules import curtailment_refusal, price_refusal, registration_refusal
 
 Placed = WorkloadStarted | WorkloadProgressed | WorkloadCompleted | WorkloadFailed
 OfUnit = UnitFailed | UnitRecovered | UnitDrained | UnitReported | UnitSwitched
@@ -65,13 +59,13 @@ def _refuse_here(state: State, event: SitesEvent) -> Refusal | None:  # noqa: PL
         case WorkloadCancelled():
             return _known_workload(state, event.workload_id)
         case PowerPricePublished():
-            return _room_for_price(state.power_prices, event.interval_start)
+            return price_refusal(state.power_prices, event.interval_start, state.now, START)
         case HashpricePublished():
-            return _room_for_price(state.hashprices, event.interval_start)
+            return price_refusal(state.hashprices, event.interval_start, state.now, START)
         case EnergyMetered():
             return _energy(state, event)
         case CurtailmentRequested():
-            return _curtailment(state, event)
+            return curtailment_refusal(state.curtailments, state.now, event)
         case CurtailmentLifted():
             return _lifted(state, event)
         case UnitRegistered():
@@ -121,36 +115,12 @@ def _unit_event(state: State, event: OfUnit) -> Refusal | None:
     return None
 
 
-def _room_for_price(known: list[Price], start: int) -> Refusal | None:
-    if len(known) < MAX_PRICES or any(price.start == start for price in known):
-        return None
-    return Refusal("too_many_prices", f"{MAX_PRICES} prices of later intervals wait already.")
-
-
 def _energy(state: State, event: EnergyMetered) -> Refusal | None:
     if event.feeder_id not in state.feeder_caps_w:
         return Refusal("unknown_feeder", f"Feeder {event.feeder_id!r} is not one of this site.")
     for reading in event.readings:
         if reading.unit_id not in state.units:
             return Refusal("unknown_unit", f"Unit {reading.unit_id!r} is not registered here.")
-    return None
-
-
-def _curtailment(state: State, event: CurtailmentRequested) -> Refusal | None:
-    ends_at = event.starts_at + event.duration_s * MS_PER_S
-    known = state.curtailments.get(event.curtailment_id)
-    if known is not None:
-        same = (known.max_power_w, known.starts_at, known.ends_at)
-        if same == (event.max_power_w, event.starts_at, ends_at):
-            return None
-        return Refusal(
-            "curtailment_id_taken", f"Curtailment {event.curtailment_id} asked for something else."
-        )
-    if state.now is not None and ends_at <= state.now:
-        return Refusal("curtailment_over", f"It would have ended at {ends_at} ms, before now.")
-    open_now = sum(not curtailment.lifted for curtailment in state.curtailments.values())
-    if open_now >= MAX_CURTAILMENTS:
-        return Refusal("too_many_curtailments", f"{MAX_CURTAILMENTS} curtailments are open.")
     return None
 
 
@@ -163,14 +133,9 @@ def _lifted(state: State, event: CurtailmentLifted) -> Refusal | None:
 
 
 def _registration(state: State, event: UnitRegistered) -> Refusal | None:
-    if event.feeder_id not in state.feeder_caps_w:
-        return Refusal("unknown_feeder", f"Feeder {event.feeder_id!r} is not one of this site.")
     known = state.units.get(event.unit_id)
-    if known is None and len(state.units) >= MAX_UNITS:
-        return Refusal("too_many_units", f"The site has {MAX_UNITS} units already.")
-    if known is not None and known.kind != event.kind:
-        return Refusal("kind_changed", f"{event.unit_id} is registered as {known.kind}.")
-    return None
+    kind = None if known is None else known.kind
+    return registration_refusal(state.feeder_caps_w, kind, len(state.units), event)
 
 
 def subject_of(event: SitesEvent) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,8 @@ from streams.definition import step
 from streams.metering.agent import AGENT as METERING
 from streams.metering.refusals import is_refused
 from streams.routing.agent import AGENT as ROUTING
-from streams.site_inputs import MAX_JUMP_MS, MAX_PRICES, MAX_TIME_MS
+from streams.site_inputs import MAX_JUMP_MS, MAX_TIME_MS
+from streams.site_rules import MAX_PRICES
 from tests.streams.metering.site import (
     SITE,
     at,
@@ -73,12 +75,26 @@ def _at(event: sites.SiteConfigured, when: int) -> sites.SiteConfigured:
 @example([tick(at(0)), tick(FAR), tick(at(1)), tick(FAR), tick(FAR + 1)])
 @example([registered(kind="asic"), registered()])
 def test_both_refuse_the_same_inputs(events: list[SitesEvent]) -> None:
+    _refuse_the_same([tick(at(0)), configured(), *events])
+
+
+@settings(deadline=None, max_examples=50)
+@given(events=st.lists(INPUTS, max_size=30))
+def test_both_refuse_the_same_inputs_when_little_is_kept(events: list[SitesEvent]) -> None:
+    """Also before the first tick."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streams.site_rules.MAX_PRICES", 3)
+        _refuse_the_same([configured(), *events, tick(at(0)), *events])
+
+
+def _refuse_the_same(events: list[SitesEvent]) -> None:
     routing, metering = ROUTING.initial(SITE), METERING.initial(SITE)
-    for event in [tick(at(0)), configured(), *events]:
+    for event in events:
         mine = is_refused(metering, event)
         routing, answers = step(ROUTING, routing, event)
         assert mine == any(isinstance(answer, sites.InputRejected) for answer in answers), event
         metering = METERING.evolve(metering, event)
+        assert metering.price_starts == [price.start for price in routing.power_prices]
     assert metering.now == routing.now
 
 

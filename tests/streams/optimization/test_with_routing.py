@@ -161,6 +161,8 @@ def test_the_reviewed_cases_change_nothing_for_either() -> None:
     for refused in (
         asked,
         power("5000000"),
+        power("20", start=9 * 86_400_000),
+        hashes("20", start=9 * 86_400_000),
         replace(asic("stray", "a"), feeder_id="nowhere"),
         replace(curtailment(0, 0, 400 * 86_400), curtailment_id="long"),
         replace(CONFIGURED, power_cap_w=-1),

@@ -7,6 +7,8 @@ import pytest
 
 from schemas.events import sites
 from schemas.events.sites import SitesEvent
+from streams.definition import step
+from streams.routing.agent import AGENT
 from streams.routing.decider import decide, evolve, retain
 from streams.routing.state import State
 from tests.streams.routing.site import (
@@ -161,15 +163,67 @@ def test_a_curtailment_id_means_one_request() -> None:
 @pytest.mark.parametrize("series", [power_price, hashprice])
 def test_prices_of_the_future_are_bounded(series: object, monkeypatch: pytest.MonkeyPatch) -> None:
     assert callable(series)
-    monkeypatch.setattr("streams.routing.rejection.MAX_PRICES", 3)
+    monkeypatch.setattr("streams.site_rules.MAX_PRICES", 3)
     site = SiteUnderTest()
     site.given(series("20", NOON + MINUTE), series("30", NOON + 2 * MINUTE))
     refused = the(sites.InputRejected, site.when(series("40", NOON + 3 * MINUTE)))
     assert refused.reason == "too_many_prices"
 
 
+@pytest.mark.parametrize("series", [power_price, hashprice])
+def test_the_furthest_price_gives_way_to_a_nearer_one(
+    series: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a site that keeps three prices, and has one in force and two for later
+    assert callable(series)
+    monkeypatch.setattr("streams.site_rules.MAX_PRICES", 3)
+    site = SiteUnderTest()
+    site.given(series("20", NOON + MINUTE), series("30", NOON + 9 * MINUTE))
+    # When a nearer one comes, then it is taken, and so is one that has begun
+    assert site.when(series("40", NOON + 2 * MINUTE)) == []
+    kept = site.state.power_prices if series is power_price else site.state.hashprices
+    assert [price.start - NOON for price in kept] == [0, MINUTE, 2 * MINUTE]
+    site.given(time(NOON + 2 * MINUTE), series("50", NOON + 3 * MINUTE))
+    kept = site.state.power_prices if series is power_price else site.state.hashprices
+    assert [price.start - NOON for price in kept] == [2 * MINUTE, 3 * MINUTE]
+
+
+def test_prices_of_a_far_future_lock_no_site_out() -> None:
+    site = SiteUnderTest()
+    far = 4_000_000_000_000
+    refused = the(sites.InputRejected, site.when(power_price("20", far)))
+    assert refused.reason == "price_too_far_ahead"
+    assert site.when(power_price("20", NOON + 8 * DAY)) == []
+    refused = the(sites.InputRejected, site.when(hashprice("40", NOON + 8 * DAY + 1)))
+    assert refused.reason == "price_too_far_ahead"
+
+
+def test_far_prices_from_before_the_first_tick_give_way_to_nearer_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Given a site that has no clock yet, full of prices of a far future
+    monkeypatch.setattr("streams.site_rules.MAX_PRICES", 2)
+    state = State(SITE)
+    far = 4_000_000_000_000
+    for event in (configured(fa=5), power_price("1", far), power_price("2", far + 1)):
+        state, answers = step(AGENT, state, event)
+        assert "InputRejected" not in names(answers)
+    # When its clock starts and today's prices come
+    for event in (time(NOON), power_price("3"), power_price("4", NOON + MINUTE)):
+        state, answers = step(AGENT, state, event)
+        assert "InputRejected" not in names(answers)
+    # Then they are what it keeps
+    assert [price.start for price in state.power_prices] == [NOON, NOON + MINUTE]
+
+
+def test_five_minute_prices_over_the_whole_horizon_fit() -> None:
+    site = SiteUnderTest()
+    for number in range(1, 8 * 24 * 12 + 1):
+        assert site.when(power_price("20", NOON + number * 5 * MINUTE)) == []
+
+
 def test_curtailments_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.routing.rejection.MAX_CURTAILMENTS", 1)
+    monkeypatch.setattr("streams.site_rules.MAX_CURTAILMENTS", 1)
     site = SiteUnderTest()
     site.given(curtailment(90_000))
     refused = the(sites.InputRejected, site.when(curtailment(90_000, "k2")))
@@ -179,7 +233,7 @@ def test_curtailments_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_lifted_curtailment_takes_no_place_and_does_not_come_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("streams.routing.rejection.MAX_CURTAILMENTS", 1)
+    monkeypatch.setattr("streams.site_rules.MAX_CURTAILMENTS", 1)
     site = SiteUnderTest()
     site.given(curtailment(0), lifted())
     assert site.when(curtailment(0)) == [], "sent again after it was lifted"
@@ -199,7 +253,7 @@ def test_lifted_curtailments_are_remembered_up_to_a_bound(monkeypatch: pytest.Mo
 def test_a_price_for_a_known_start_is_corrected_though_no_more_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("streams.routing.rejection.MAX_PRICES", 2)
+    monkeypatch.setattr("streams.site_rules.MAX_PRICES", 2)
     site = SiteUnderTest()
     site.given(power_price("20", NOON + MINUTE))
     assert site.when(power_price("21", NOON + MINUTE)) == []
