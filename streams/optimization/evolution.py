@@ -25,13 +25,14 @@ from schemas.events.sites import (
     UnitModeAssigned,
     UnitRecovered,
     UnitRegistered,
+    UnitSwitched,
     WorkloadPlaced,
     WorkloadReleased,
     WorkloadRequeued,
 )
 from streams.optimization.market import START, basis_of, open_curtailments
 from streams.optimization.planning import digest_of
-from streams.optimization.profiles import most_power_w, profile_of
+from streams.optimization.profiles import modes_of, most_power_w, profile_of
 from streams.optimization.state import (
     OFF,
     Asic,
@@ -51,6 +52,11 @@ from streams.site_rules import (
 
 MICROS = 1_000_000
 SWITCH_FAILING = "switch_failing"  # routing's alert that it takes a unit for failed
+FAILED = "failed"
+PLANNED = ("plan", "displaced", "curtailment")  # reasons of a mode that a plan allowed for
+MAX_RETRIES = 2
+"""Plans made because a unit did not switch, until it does. Routing takes a unit for failed after
+three failures in a row, but a switch to off that works ends its row; this one goes on."""
 MATERIAL_PERCENT = 5  # of the site's cap: a smaller change waits for the next tick of the clock
 
 UnitChange = UnitRegistered | UnitFailed | UnitDrained | UnitRecovered | AlertRaised
@@ -95,9 +101,9 @@ def apply(state: State, event: SitesEvent) -> str | None:  # noqa: PLR0912 - one
             state.pending_w += changed_w(state, event)
             _change_ai(state, event)
         case UnitModeAssigned():
-            asic = state.asics.get(event.unit_id)
-            if asic is not None:
-                state.asics[event.unit_id] = replace(asic, mode=event.mode)
+            _assign(state, event)
+        case UnitSwitched():
+            _switch(state, event)
         case PowerPlanProposed():
             state.plans += 1
             state.outstanding = digest_of(event.assignments)
@@ -105,7 +111,7 @@ def apply(state: State, event: SitesEvent) -> str | None:  # noqa: PLR0912 - one
         case PowerPlanApplied():
             if event.plan_id == state.outstanding_plan:
                 state.outstanding = state.outstanding_plan = None
-        case _:  # health, switching, progress, meters: nothing a plan depends on
+        case _:  # health, progress, meters: nothing a plan depends on
             pass
     return _trigger(state, event)
 
@@ -138,8 +144,13 @@ def _registered_w(state: State, event: UnitRegistered) -> int:
     known = state.asics.get(event.unit_id)
     if event.kind != "asic" or not _accepted(state, event):
         return 0
-    same = known is not None and known.profile == profile_of(event.modes)
-    return 0 if same else max(mode.power_w for mode in event.modes)
+    if known is not None and _is_same(known, event):
+        return 0
+    return max(mode.power_w for mode in event.modes)
+
+
+def _is_same(known: Asic, event: UnitRegistered) -> bool:
+    return (known.feeder_id, known.profile) == (event.feeder_id, profile_of(event.modes))
 
 
 def _trigger(state: State, event: SitesEvent) -> str | None:
@@ -179,6 +190,27 @@ def _pass_time(state: State, event: TimePassed) -> bool:
 def _priced(known: list[Price], price: Price, now: int | None) -> list[Price]:
     refused = price_refusal(known, price.start, now, START) is not None
     return known if refused else with_price(known, price, now, START)
+
+
+def _assign(state: State, event: UnitModeAssigned) -> None:
+    """What nobody planned is planned anew at the next tick: not at once, because a unit that fails
+    fails again; and after `MAX_RETRIES` failures not for this unit's sake."""
+    asic = state.asics.get(event.unit_id)
+    if asic is None:
+        return
+    failed = asic.failed_switches + (event.reason == FAILED)
+    if asic.usable and event.reason not in PLANNED and failed <= MAX_RETRIES:
+        state.pending_w += most_power_w(asic.profile)
+    state.asics[event.unit_id] = replace(asic, mode=event.mode, failed_switches=failed)
+
+
+def _switch(state: State, event: UnitSwitched) -> None:
+    """Off always works: only a mode that draws power shows that a unit can switch again."""
+    asic = state.asics.get(event.unit_id)
+    if asic is None or not asic.failed_switches or not event.succeeded:
+        return
+    if any(mode.name == event.mode and mode.power_w for mode in modes_of(asic.profile)):
+        state.asics[event.unit_id] = replace(asic, failed_switches=0)
 
 
 def _configure(state: State, event: SiteConfigured) -> None:
@@ -224,7 +256,7 @@ def _change_unit(state: State, event: UnitChange) -> None:
         case UnitDrained():
             state.asics[unit_id] = replace(known, drained=True)
         case UnitRecovered():
-            state.asics[unit_id] = replace(known, failed=False, drained=False)
+            state.asics[unit_id] = replace(known, failed=False, drained=False, failed_switches=0)
         case AlertRaised() if event.kind == SWITCH_FAILING:
             state.asics[unit_id] = replace(known, failed=True)
         case AlertRaised():
@@ -239,9 +271,10 @@ def _register(state: State, event: UnitRegistered) -> None:
     known = state.asics.get(event.unit_id)
     if known is None:
         state.asics[event.unit_id] = Asic(event.feeder_id, profile)
-    elif (known.feeder_id, known.profile) != (event.feeder_id, profile):
-        changed = replace(known, feeder_id=event.feeder_id, profile=profile, mode=OFF)
-        state.asics[event.unit_id] = changed
+    elif not _is_same(known, event):
+        state.asics[event.unit_id] = replace(
+            known, feeder_id=event.feeder_id, profile=profile, mode=OFF, failed_switches=0
+        )
 
 
 def _accepted(state: State, event: UnitRegistered) -> bool:

@@ -27,13 +27,15 @@ class Curtailment:
 
 @dataclass(frozen=True, slots=True)
 class Asic:
-    """profile: its modes, as `profiles.py` writes them; mode: what routing assigned last."""
+    """profile: its modes, as `profiles.py` writes them; mode: what routing assigned last;
+    failed_switches: since it last ran, came back or was recovered."""
 
     feeder_id: str
     profile: str
     mode: str = OFF
     failed: bool = False
     drained: bool = False
+    failed_switches: int = 0
 
     @property
     def usable(self) -> bool:

@@ -181,26 +181,52 @@ def test_the_reviewed_cases_change_nothing_for_either() -> None:
 def test_an_asic_that_fails_to_switch_is_failed_for_both() -> None:
     log = a_site_of_sixty_asics_and_forty_gpus()
     for _ in range(3):
-        log.write(
-            UnitSwitched(
-                site_id="dallas",
-                at=0,
-                unit_id="m000",
-                mode="off",
-                workload_id=None,
-                save_ms=0,
-                clear_ms=0,
-                load_ms=0,
-                initialise_ms=0,
-                succeeded=False,
-                reason="stuck",
-            )
-        )
+        log.write(switched("m000", "off", succeeded=False))
     assert log.routing.units["m000"].failed
     assert not log.optimization.asics["m000"].usable
     log.write(UnitRecovered(site_id="dallas", at=0, unit_id="m000"))
     assert log.optimization.asics["m000"].usable
     assert log.agree()
+
+
+def test_an_asic_that_moves_to_another_feeder_mines_there() -> None:
+    log = a_site_that_mines_with_all_it_has()
+    assert log.routing.units["m000"].mode == "normal"
+    log.write(asic("m000", "b"))
+    log.write(tick(2 * MINUTE))
+    unit = log.routing.units["m000"]
+    assert (unit.feeder_id, unit.mode) == ("b", "normal")
+    assert log.agree()
+
+
+def test_an_asic_that_failed_to_switch_once_is_tried_again_at_the_next_tick() -> None:
+    log = a_site_that_mines_with_all_it_has()
+    assert log.routing.units["m000"].mode == "normal"
+    log.write(switched("m000", "normal", succeeded=False))
+    assert log.routing.units["m000"].mode == "off"
+    log.write(tick(2 * MINUTE))
+    assert log.routing.units["m000"].mode == "normal"
+
+
+def test_an_asic_that_only_ever_switches_off_is_not_tried_for_ever() -> None:
+    # Given hardware that fails each switch of one ASIC to mining, while its switch to off works
+    log = a_site_that_mines_with_all_it_has()
+    # When a hundred minutes pass at the same prices
+    plans = len(log.plans)
+    for minute in range(2, 102):
+        if log.routing.units["m000"].mode != "off":
+            log.write(switched("m000", "normal", succeeded=False))
+            log.write(switched("m000", "off", succeeded=True))
+        log.write(tick(minute * MINUTE))
+    # Then it was tried again twice for its own sake
+    assert len(log.plans) == plans + 2
+    # And once it has run, a failure counts as the first again
+    log.write(power("500", start=100 * MINUTE))
+    log.write(power("30", start=100 * MINUTE))
+    log.write(switched("m000", "normal", succeeded=True))
+    log.write(switched("m000", "normal", succeeded=False))
+    log.write(tick(102 * MINUTE))
+    assert log.routing.units["m000"].mode == "normal"
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -223,6 +249,21 @@ def test_both_know_the_same_site_and_come_to_rest_where_no_plan_earns_more(seed:
         assert plan(log.optimization, log.optimization.basis, "capacity") is None
     assert len(log.plans) > 50
     assert [plan.plan_id for plan in log.plans] == [applied.plan_id for applied in log.applied]
+
+
+def switched(unit_id: str, mode_name: str, *, succeeded: bool) -> UnitSwitched:
+    return UnitSwitched(
+        site_id="dallas",
+        at=0,
+        unit_id=unit_id,
+        mode=mode_name,
+        save_ms=0,
+        clear_ms=0,
+        load_ms=0,
+        initialise_ms=0,
+        succeeded=succeeded,
+        reason="" if succeeded else "stuck",
+    )
 
 
 def something(random: Random, number: int, now: int) -> SitesEvent:
@@ -259,6 +300,15 @@ def something(random: Random, number: int, now: int) -> SitesEvent:
             UnitRecovered(site_id="dallas", at=now, unit_id=unit_id),
         )
     )
+
+
+def a_site_that_mines_with_all_it_has() -> Log:
+    log = a_site_of_sixty_asics_and_forty_gpus()
+    feeders = tuple(Feeder(feeder_id=name, power_cap_w=120_000) for name in "ab")
+    log.write(replace(CONFIGURED, power_cap_w=240_000, feeders=feeders))
+    log.write(tick(MINUTE))
+    assert {asic.mode for asic in log.optimization.asics.values()} == {"normal"}
+    return log
 
 
 def a_site_of_sixty_asics_and_forty_gpus() -> Log:
