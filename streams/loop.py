@@ -30,7 +30,7 @@ from streams.errors import AnswersIncomplete
 S = TypeVar("S")
 
 UNANSWERABLE = "unanswerable"  # reason of a dead letter
-_MAX_ANSWER_BYTES = MAX_RECORD_BYTES - 64 * 1024  # the rest is Kafka's own
+MAX_ANSWER_BYTES = MAX_RECORD_BYTES - 64 * 1024  # the rest is Kafka's own
 
 
 @dataclass(slots=True)
@@ -181,7 +181,7 @@ class Processor(Generic[S]):
             except (UnencodableEvent, MalformedEnvelope) as error:
                 raise Refused(UNANSWERABLE, f"{self.agent.name} cannot answer: {error}") from error
             size = _size_of(output)
-            if size > _MAX_ANSWER_BYTES:
+            if size > MAX_ANSWER_BYTES:
                 detail = f"{type(answer).FULL_NAME} would have {size} bytes"
                 raise Refused(UNANSWERABLE, f"{self.agent.name} cannot answer: {detail}")
             outputs.append(output)

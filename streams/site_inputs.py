@@ -39,6 +39,8 @@ from schemas.events.sites import (
     WorkloadStarted,
     WorkloadSubmitted,
 )
+from streams.refusal import Refusal
+from streams.site_names import hardware_refusal, mode_refusal, name_refusal, shown
 
 MS_PER_S = 1_000
 HOUR_MS = 3_600_000
@@ -48,7 +50,6 @@ MAX_TIME_MS = 4_102_444_800_000
 MAX_JUMP_MS = 31 * DAY_MS
 """The clock may stand still for so long and go on without being doubted."""
 
-MAX_ID_LENGTH = 200
 MAX_UNITS = 100_000
 MAX_MODES = 16
 MAX_FEEDERS = 1_000
@@ -104,13 +105,6 @@ INPUTS: frozenset[type] = frozenset(
 CLOCK_JUMP = "clock_jump"
 
 
-class Refusal(NamedTuple):
-    """A code, and a sentence for people."""
-
-    reason: str
-    detail: str
-
-
 class Tick(NamedTuple):
     """What one `TimePassed` does to a site's clock.
 
@@ -136,7 +130,7 @@ def refusal_of(event: SitesEvent) -> Refusal | None:
     if not 0 <= event.at <= MAX_TIME_MS:
         return Refusal("bad_time", f"at is {event.at} ms; it must be 0 to {MAX_TIME_MS}.")
     check = CHECKS.get(type(event))
-    return None if check is None else check(event)
+    return name_refusal(event) or (None if check is None else check(event))
 
 
 def tick(now: int | None, doubted: int | None, at: int) -> Tick:
@@ -172,12 +166,6 @@ def _first(refusals: Iterable[Refusal | None]) -> Refusal | None:
     return next((refusal for refusal in refusals if refusal is not None), None)
 
 
-def _id(reason: str, name: str, value: str) -> Refusal | None:
-    if 0 < len(value) <= MAX_ID_LENGTH:
-        return None
-    return Refusal(reason, f"{name} must have 1 to {MAX_ID_LENGTH} characters.")
-
-
 def _price(name: str, value: Decimal, low: int = 0) -> Refusal | None:
     return _outside("price_out_of_range", name, value, low, MAX_PRICE_USD)
 
@@ -199,14 +187,12 @@ def _interval(what: str, start: int, end: int) -> Refusal | None:
 def _submission(event: WorkloadSubmitted) -> Refusal | None:
     price, deadline = event.max_price_usd_per_gpu_hour, event.deadline
     if event.kind not in KINDS:
-        return Refusal("bad_kind", f"kind {event.kind!r} is not one of {', '.join(KINDS)}.")
+        return Refusal("bad_kind", f"kind {shown(event.kind)!r} is not one of {', '.join(KINDS)}.")
     if event.gpu_count > 1 and event.gpu_milli < WHOLE_MILLI:
         told = f"A shared GPU is one GPU, but gpu_count is {event.gpu_count}."
         return Refusal("bad_gpu_milli", told)
     return (
-        _id("bad_workload_id", "workload_id", event.workload_id)
-        or _id("bad_customer_id", "customer_id", event.customer_id)
-        or _outside("bad_gpu_count", "gpu_count", event.gpu_count, 1, MAX_GPU_COUNT)
+        _outside("bad_gpu_count", "gpu_count", event.gpu_count, 1, MAX_GPU_COUNT)
         or _outside("bad_gpu_milli", "gpu_milli", event.gpu_milli, 1, WHOLE_MILLI)
         or _outside("bad_duration", "duration_s", event.duration_s, 1, MAX_DURATION_S)
         or _outside("bad_priority", "priority", event.priority, -MAX_PRIORITY, MAX_PRIORITY)
@@ -228,20 +214,23 @@ def _progress(event: WorkloadProgressed) -> Refusal | None:
 
 
 def _energy(event: EnergyMetered) -> Refusal | None:
-    bad = _interval("meter", event.interval_start, event.interval_end)
-    if bad is not None:
-        return bad
-    length_ms = event.interval_end - event.interval_start
+    return _interval("meter", event.interval_start, event.interval_end) or _readings(
+        event, event.interval_end - event.interval_start
+    )
+
+
+def _readings(event: EnergyMetered, length_ms: int) -> Refusal | None:
+    if len(event.readings) > MAX_UNITS:
+        return Refusal("too_many_units", f"A meter reads at most {MAX_UNITS} units.")
     most_wh = MAX_UNIT_W * length_ms // HOUR_MS + 1
     most_th = MAX_HASHRATE_THS * length_ms // 1000 + MAX_HASHRATE_THS
     for reading in event.readings:
+        unit_id = shown(reading.unit_id)
         if reading.energy_wh < 0 or reading.work_th < 0:
-            return Refusal("negative_energy", f"The meter of {reading.unit_id} runs backwards.")
+            return Refusal("negative_energy", f"The meter of {unit_id} runs backwards.")
         if reading.energy_wh > most_wh or reading.work_th > most_th:
             told = f"{reading.energy_wh} Wh and {reading.work_th} TH in {length_ms} ms"
-            return Refusal("impossible_energy", f"The meter of {reading.unit_id} claims {told}.")
-    if len(event.readings) > MAX_UNITS:
-        return Refusal("too_many_units", f"A meter reads at most {MAX_UNITS} units.")
+            return Refusal("impossible_energy", f"The meter of {unit_id} claims {told}.")
     total_wh = sum(reading.energy_wh for reading in event.readings)
     if total_wh > MAX_CAP_W * length_ms // HOUR_MS + len(event.readings):
         told = f"The meters of {event.feeder_id} claim {total_wh} Wh in {length_ms} ms."
@@ -269,7 +258,7 @@ def _hashprice(event: HashpricePublished) -> Refusal | None:
 
 def _report(event: UnitReported) -> Refusal | None:
     if event.health not in ("ok", "degraded"):
-        return Refusal("bad_health", f"health {event.health!r} is neither ok nor degraded.")
+        return Refusal("bad_health", f"health {shown(event.health)!r} is neither ok nor degraded.")
     celsius = 0 if event.temperature_c is None else event.temperature_c
     return _power("power_w", event.power_w, MAX_UNIT_W) or _outside(
         "bad_temperature", "temperature_c", celsius, -273, 1_000
@@ -291,13 +280,8 @@ def _switch(event: UnitSwitched) -> Refusal | None:
 
 def _registration(event: UnitRegistered) -> Refusal | None:
     if event.kind not in ("gpu", "asic"):
-        return Refusal("bad_kind", f"kind {event.kind!r} is neither gpu nor asic.")
-    return (
-        _id("bad_unit_id", "unit_id", event.unit_id)
-        or _id("bad_unit_id", "model", event.model)
-        or _outside("bad_memory", "memory_gb", event.memory_gb, 0, MAX_MEMORY_GB)
-        or _modes(event)
-    )
+        return Refusal("bad_kind", f"kind {shown(event.kind)!r} is neither gpu nor asic.")
+    return _outside("bad_memory", "memory_gb", event.memory_gb, 0, MAX_MEMORY_GB) or _modes(event)
 
 
 def _modes(event: UnitRegistered) -> Refusal | None:
@@ -306,7 +290,7 @@ def _modes(event: UnitRegistered) -> Refusal | None:
         return Refusal("bad_modes", f"{event.unit_id} needs 1 to {MAX_MODES} modes, each once.")
     for mode in event.modes:
         bad = (
-            _id("bad_modes", "mode", mode.mode)
+            mode_refusal("bad_modes", "mode", mode.mode)
             or _power(f"power_w of {mode.mode}", mode.power_w, MAX_UNIT_W)
             or _outside(
                 "bad_hashrate",
@@ -331,8 +315,7 @@ def _modes(event: UnitRegistered) -> Refusal | None:
 def _curtailment(event: CurtailmentRequested) -> Refusal | None:
     payment = event.payment_usd_per_mwh
     return (
-        _id("bad_curtailment_id", "curtailment_id", event.curtailment_id)
-        or _power("max_power_w", event.max_power_w, MAX_CAP_W)
+        _power("max_power_w", event.max_power_w, MAX_CAP_W)
         or _outside("bad_duration", "duration_s", event.duration_s, 1, MAX_DURATION_S)
         or _outside("bad_time", "starts_at", event.starts_at, 0, MAX_TIME_MS)
         or (None if payment is None else _price("payment_usd_per_mwh", payment))
@@ -350,11 +333,11 @@ def _configuration(event: SiteConfigured) -> Refusal | None:
     return (
         _power("power_cap_w", event.power_cap_w, MAX_CAP_W)
         or _first(
-            _id("bad_feeders", "feeder_id", feeder.feeder_id)
+            hardware_refusal("bad_feeders", "feeder_id", feeder.feeder_id)
             or _power(f"power_cap_w of {feeder.feeder_id}", feeder.power_cap_w, MAX_CAP_W)
             for feeder in event.feeders
         )
-        or _first(_id("bad_prices", "gpu_model", model) for model in models)
+        or _first(hardware_refusal("bad_prices", "gpu_model", model) for model in models)
         or _first(
             _price(f"price of {price.gpu_model}", price.price_usd_per_gpu_hour)
             for price in event.gpu_prices

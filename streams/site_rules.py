@@ -15,7 +15,8 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from schemas.events.sites import CurtailmentRequested, UnitRegistered
-from streams.site_inputs import DAY_MS, MAX_UNITS, MS_PER_S, Refusal
+from streams.refusal import Refusal
+from streams.site_inputs import DAY_MS, MAX_UNITS, MS_PER_S
 
 T = TypeVar("T")
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from schemas.events.sites import WorkloadSubmitted
+from streams.refusal import Refusal
 from streams.routing.index import MS_PER_S, choices
 from streams.routing.state import State, micros, usd
-from streams.site_inputs import Refusal, refusal_of
+from streams.site_inputs import refusal_of
 
 MAX_QUEUED = 50_000
 """Waiting workloads of a site. The next submission is rejected with `queue_full`."""

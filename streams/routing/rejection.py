@@ -32,9 +32,11 @@ from schemas.events.sites import (
     WorkloadStarted,
     WorkloadSubmitted,
 )
+from streams.refusal import Refusal
 from streams.routing.prices import START
 from streams.routing.state import State, placement_id
-from streams.site_inputs import Refusal, refusal_of, tick
+from streams.site_inputs import refusal_of, tick
+from streams.site_names import shown
 from streams.site_rules import curtailment_refusal, price_refusal, registration_refusal
 
 Placed = WorkloadStarted | WorkloadProgressed | WorkloadCompleted | WorkloadFailed
@@ -120,7 +122,9 @@ def _energy(state: State, event: EnergyMetered) -> Refusal | None:
         return Refusal("unknown_feeder", f"Feeder {event.feeder_id!r} is not one of this site.")
     for reading in event.readings:
         if reading.unit_id not in state.units:
-            return Refusal("unknown_unit", f"Unit {reading.unit_id!r} is not registered here.")
+            return Refusal(
+                "unknown_unit", f"Unit {shown(reading.unit_id)!r} is not registered here."
+            )
     return None
 
 
@@ -139,9 +143,9 @@ def _registration(state: State, event: UnitRegistered) -> Refusal | None:
 
 
 def subject_of(event: SitesEvent) -> str:
-    """The most specific id the event names, else its site."""
+    """The most specific id the event names, else its site; as much of it as an answer repeats."""
     for name in ("workload_id", "unit_id", "curtailment_id", "plan_id", "feeder_id"):
         subject = getattr(event, name, None)
         if subject:
-            return str(subject)
-    return event.site_id
+            return shown(str(subject))
+    return shown(event.site_id)

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.events import sites
+from streams.refusal import Refusal
 from streams.site_inputs import (
     DAY_MS,
     INPUTS,
     MAX_JUMP_MS,
     MAX_TIME_MS,
-    Refusal,
     Tick,
     refusal_of,
     tick,
