@@ -80,9 +80,13 @@ _MOST_TH = 10**14
 
 def _makes_sense(event: sites.EnergyMetered) -> bool:
     """What routing will refuse without looking at the site must not be seen until it does."""
-    return event.interval_start < event.interval_end and all(
-        0 <= reading.energy_wh <= _MOST_WH and 0 <= reading.work_th <= _MOST_TH
-        for reading in event.readings
+    return (
+        event.interval_start < event.interval_end
+        and len({reading.unit_id for reading in event.readings}) == len(event.readings)
+        and all(
+            0 <= reading.energy_wh <= _MOST_WH and 0 <= reading.work_th <= _MOST_TH
+            for reading in event.readings
+        )
     )
 
 

@@ -220,8 +220,11 @@ def _energy(event: EnergyMetered) -> Refusal | None:
 
 
 def _readings(event: EnergyMetered, length_ms: int) -> Refusal | None:
+    """Each unit once: of two readings of one unit, readers could take the first, the last, both."""
     if len(event.readings) > MAX_UNITS:
         return Refusal("too_many_units", f"A meter reads at most {MAX_UNITS} units.")
+    if _repeats([reading.unit_id for reading in event.readings]):
+        return Refusal("repeated_unit", "A meter reads each unit once in an interval.")
     most_wh = MAX_UNIT_W * length_ms // HOUR_MS + 1
     most_th = MAX_HASHRATE_THS * length_ms // 1000 + MAX_HASHRATE_THS
     for reading in event.readings:

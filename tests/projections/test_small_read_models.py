@@ -176,6 +176,12 @@ Operations = Callable[[LogRecord], list[Operation]]
         ),
         pytest.param(
             energy.operations,
+            replace(METERED, readings=METERED.readings[:1] * 2),
+            [],
+            id="a meter that reads a unit twice",
+        ),
+        pytest.param(
+            energy.operations,
             replace(
                 METERED,
                 readings=(sites.MeterReading(unit_id="u1", energy_wh=9 * 10**18, work_th=0),),

@@ -133,6 +133,7 @@ PARTS = [
     (metered(energy_wh=2**62), "impossible_energy"),
     (metered(work_th=2**62), "impossible_energy"),
     (metered(energy_wh=-1), "negative_energy"),
+    (replace(metered(), readings=metered().readings * 2), "repeated_unit"),
     (
         replace(ORDINARY[11], feeders=(sites.Feeder(feeder_id="fa", power_cap_w=2**62),)),
         "bad_power",
