@@ -159,7 +159,11 @@ INTAKE = Topic(
         {
             PRODUCER: (intake.WorkloadSubmitted,),
             "routing": (intake.SiteSummarized,),
-            "brokering": (intake.WorkloadRejected, intake.InputRejected),
+            "brokering": (
+                intake.WorkloadForwarded,
+                intake.WorkloadRejected,
+                intake.InputRejected,
+            ),
         }
     ),
 )

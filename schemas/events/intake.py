@@ -125,6 +125,53 @@ class SiteSummarized:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadForwarded:
+    """Brokering sent a submission to a site. Sent again, it goes to the same site.
+
+    pool: The pool
+    at: When it happened
+    workload_id: The workload
+    site_id: The site that it was sent to
+    gpu_model: The model whose stock on the site it was counted against
+    gpu_count: How many GPUs it was counted for
+    digest: Names what was asked for, so that other content under the same id is told apart
+    """
+
+    FULL_NAME: ClassVar[str] = "hcp.intake.v1.WorkloadForwarded"
+
+    pool: str
+    at: int
+    workload_id: str
+    site_id: str
+    gpu_model: str
+    gpu_count: int
+    digest: str
+
+    def to_record(self) -> Record:
+        return {
+            "pool": self.pool,
+            "at": self.at,
+            "workload_id": self.workload_id,
+            "site_id": self.site_id,
+            "gpu_model": self.gpu_model,
+            "gpu_count": self.gpu_count,
+            "digest": self.digest,
+        }
+
+    @classmethod
+    def from_record(cls, record: Record) -> WorkloadForwarded:
+        return cls(
+            pool=record["pool"],
+            at=record["at"],
+            workload_id=record["workload_id"],
+            site_id=record["site_id"],
+            gpu_model=record["gpu_model"],
+            gpu_count=record["gpu_count"],
+            digest=record["digest"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadRejected:
     """Brokering found no site that could ever run the submission.
 
@@ -245,6 +292,7 @@ class WorkloadSubmitted:
 IntakeEvent = (
     InputRejected
     | SiteSummarized
+    | WorkloadForwarded
     | WorkloadRejected
     | WorkloadSubmitted
 )
@@ -252,6 +300,7 @@ IntakeEvent = (
 EVENTS: tuple[type[IntakeEvent], ...] = (
     InputRejected,
     SiteSummarized,
+    WorkloadForwarded,
     WorkloadRejected,
     WorkloadSubmitted,
 )

@@ -1,8 +1,9 @@
 """Picks the site for a submission that names none.
 
 Reads the intake log: submissions, and what routing says each site has to offer. Writes
-`WorkloadSubmitted` on the chosen site's log, and on its own log `WorkloadRejected` when no site of
-the pool could ever run the submission. Owns which submissions it has sent on, so that one that is
-sent twice never runs on two sites. Refuses a workload id that stands for something else already.
-It does not judge a submission otherwise: the site's routing does.
+`WorkloadSubmitted` on the chosen site's log; on its own log `WorkloadForwarded`, or
+`WorkloadRejected` when no site of the pool could ever run the submission. Owns where it has sent
+each submission, so that one that is sent again goes to the same site and never runs on two.
+Refuses a workload id that stands for something else already. It does not judge a submission
+otherwise: the site's routing does.
 """

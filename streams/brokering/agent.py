@@ -10,11 +10,12 @@ from streams.definition import Agent
 
 AGENT: Agent[State, IntakeEvent] = Agent(
     name="brokering",
-    version="most-free-1",
+    version="most-free-2",
     log=INTAKE,
     state_type=State,
     initial=lambda pool: State(pool=pool),
     decide=decide,
     evolve=evolve,
+    state_version="2",
     retain=retain,
 )

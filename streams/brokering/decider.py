@@ -1,4 +1,4 @@
-"""Answers each submission once."""
+"""Sends each submission to one site, and to the same one when it is sent again."""
 
 from __future__ import annotations
 
@@ -6,23 +6,33 @@ import hashlib
 from collections.abc import Sequence
 
 from schemas.events import intake, sites
-from schemas.events.intake import IntakeEvent, SiteSummarized, WorkloadSubmitted
+from schemas.events.intake import (
+    IntakeEvent,
+    SiteSummarized,
+    WorkloadForwarded,
+    WorkloadSubmitted,
+)
 from streams.brokering.selection import Choice, choose
-from streams.brokering.state import MAX_REMEMBERED, Site, State, Stock
+from streams.brokering.state import MAX_REMEMBERED, Forwarded, Site, State, Stock
 from streams.site_inputs import MAX_GPU_COUNT, possible_time
 
-Answer = sites.WorkloadSubmitted | intake.WorkloadRejected | intake.InputRejected
+Answer = (
+    sites.WorkloadSubmitted
+    | intake.WorkloadForwarded
+    | intake.WorkloadRejected
+    | intake.InputRejected
+)
 
 
 def decide(state: State, event: IntakeEvent) -> Sequence[Answer]:
     if not isinstance(event, WorkloadSubmitted):
-        return []  # summaries change what is known; rejections are brokering's own
-    known = state.answered.get(event.workload_id)
+        return []  # summaries change what is known; the rest is brokering's own
+    known = state.forwarded.get(event.workload_id)
     if known is not None:
-        return [] if known == _digest(event) else [_taken(event)]
+        return [_again(event, known)]
     choice = choose(state, event)
     if isinstance(choice, Choice):
-        return [_forwarded(event, choice.site_id)]
+        return [_to_site(event, choice.site_id), _forwarded(event, choice)]
     return [
         intake.WorkloadRejected(
             pool=event.pool,
@@ -36,43 +46,49 @@ def decide(state: State, event: IntakeEvent) -> Sequence[Answer]:
 
 
 def evolve(state: State, event: IntakeEvent) -> State:
+    """Where a submission went is taken from what was recorded, never chosen again: another version
+    might choose another site, and a workload that is sent again would run on two."""
     match event:
         case SiteSummarized():
-            gpus = {gpu.gpu_model: Stock(gpu.total, gpu.free) for gpu in event.gpus}
-            state.sites[event.site_id] = Site(gpus, event.queued)
-        case WorkloadSubmitted() if event.workload_id not in state.answered:
-            _send(state, event)
-        case _:  # a repeated submission; brokering's own answers
+            _summarize(state, event)
+        case WorkloadForwarded():
+            _remember(state, event)
+        case _:  # a submission, which its answer tells of; what was rejected
             pass
     return state
 
 
 def retain(state: State) -> bool:
-    """A pool without sites is worth nothing: a submission to it is rejected, however often."""
-    return bool(state.sites)
+    """A pool without sites is worth nothing, a submission to it is rejected however often; but
+    where submissions went must be known even when their site has left the pool."""
+    return bool(state.sites or state.forwarded)
 
 
-def _send(state: State, event: WorkloadSubmitted) -> None:
-    """What goes to a site is gone from its stock until the site itself says what it has left. One
-    that was rejected is not remembered: sent again, it is judged again."""
-    choice = choose(state, event)
-    if not isinstance(choice, Choice):
+def _summarize(state: State, event: SiteSummarized) -> None:
+    """A site that has no GPUs, or that says so because it left the pool, is none of the pool's."""
+    if not event.gpus:
+        state.sites.pop(event.site_id, None)
         return
-    site = state.sites[choice.site_id]
-    site.gpus[choice.gpu_model].free -= min(max(0, event.gpu_count), MAX_GPU_COUNT)
-    site.queued += 1
-    state.answered[event.workload_id] = _digest(event)
-    if len(state.answered) > MAX_REMEMBERED:
-        del state.answered[next(iter(state.answered))]
+    gpus = {gpu.gpu_model: Stock(gpu.total, gpu.free) for gpu in event.gpus}
+    state.sites[event.site_id] = Site(gpus, event.queued, event.power_headroom_w)
 
 
-def _forwarded(event: WorkloadSubmitted, site_id: str) -> sites.WorkloadSubmitted:
-    record = event.to_record()
-    del record["pool"]
-    return sites.WorkloadSubmitted.from_record({**record, "site_id": site_id})
+def _remember(state: State, event: WorkloadForwarded) -> None:
+    """What goes to a site is gone from its stock until the site itself says what it has left."""
+    site = state.sites.get(event.site_id)
+    if site is not None:
+        site.queued += 1
+        if event.gpu_model in site.gpus:
+            site.gpus[event.gpu_model].free -= event.gpu_count
+    state.forwarded[event.workload_id] = Forwarded(event.site_id, event.digest)
+    if len(state.forwarded) > MAX_REMEMBERED:
+        del state.forwarded[next(iter(state.forwarded))]
 
 
-def _taken(event: WorkloadSubmitted) -> intake.InputRejected:
+def _again(event: WorkloadSubmitted, known: Forwarded) -> Answer:
+    """Its site knows whether it runs, ended or was rejected, and judges a rejected one anew."""
+    if known.digest == _digest(event):
+        return _to_site(event, known.site_id)
     return intake.InputRejected(
         pool=event.pool,
         at=possible_time(event.at),
@@ -80,6 +96,24 @@ def _taken(event: WorkloadSubmitted) -> intake.InputRejected:
         subject=event.workload_id,
         reason="workload_id_taken",
         detail=f"Workload {event.workload_id} was submitted before with other content.",
+    )
+
+
+def _to_site(event: WorkloadSubmitted, site_id: str) -> sites.WorkloadSubmitted:
+    record = event.to_record()
+    del record["pool"]
+    return sites.WorkloadSubmitted.from_record({**record, "site_id": site_id})
+
+
+def _forwarded(event: WorkloadSubmitted, choice: Choice) -> WorkloadForwarded:
+    return WorkloadForwarded(
+        pool=event.pool,
+        at=possible_time(event.at),
+        workload_id=event.workload_id,
+        site_id=choice.site_id,
+        gpu_model=choice.gpu_model,
+        gpu_count=min(max(0, event.gpu_count), MAX_GPU_COUNT),
+        digest=_digest(event),
     )
 
 

@@ -17,16 +17,29 @@ class Stock:
 
 @dataclass(slots=True)
 class Site:
-    """queued: by the last summary, and what was sent there since."""
+    """queued: by the last summary, and what was sent there since. headroom_w: by the last summary;
+    what a GPU draws is not known here."""
 
     gpus: dict[str, Stock]
     queued: int
+    headroom_w: int
+
+
+@dataclass(slots=True)
+class Forwarded:
+    """digest: of what was asked for"""
+
+    site_id: str
+    digest: str
 
 
 @dataclass(slots=True)
 class State:
-    """answered: digest of each submission sent to a site by workload id, the oldest first"""
+    """
+    sites: those of the pool that have GPUs
+    forwarded: each submission sent to a site, by workload id, the oldest first
+    """
 
     pool: str
     sites: dict[str, Site] = field(default_factory=dict)
-    answered: dict[str, str] = field(default_factory=dict)
+    forwarded: dict[str, Forwarded] = field(default_factory=dict)

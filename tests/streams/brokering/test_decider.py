@@ -12,8 +12,8 @@ from schemas.events import intake, sites
 from schemas.events.intake import GpuAvailability, IntakeEvent, SiteSummarized, WorkloadSubmitted
 from schemas.topics import Event
 from streams.brokering.agent import AGENT
-from streams.brokering.state import MAX_REMEMBERED, State
-from streams.definition import step
+from streams.brokering.state import MAX_REMEMBERED, Forwarded, State
+from streams.definition import settle, step
 
 ASKED = WorkloadSubmitted(
     pool="default",
@@ -52,7 +52,16 @@ def test_a_submission_goes_whole_to_the_site_with_the_most_free_gpus() -> None:
             preemptible=True,
             deadline=9_000_000,
             max_price_usd_per_gpu_hour=Decimal("2.500000"),
-        )
+        ),
+        intake.WorkloadForwarded(
+            pool="default",
+            at=1_000,
+            workload_id="w1",
+            site_id="dallas",
+            gpu_model="H100",
+            gpu_count=4,
+            digest=state.forwarded["w1"].digest,
+        ),
     ]
 
 
@@ -117,13 +126,65 @@ def test_what_no_site_could_ever_run_is_rejected(
     assert (answer.pool, answer.workload_id, answer.reason) == ("default", "w1", reason)
 
 
-def test_the_same_submission_twice_goes_to_one_site_once() -> None:
+def test_a_submission_sent_again_goes_to_the_same_site_which_judges_it() -> None:
+    # Given a submission that went to austin, and was rejected there for all that is known here
     state = known(site("austin", h100=(8, 6)), site("dallas", h100=(8, 5)))
-    state, first = step(AGENT, state, ASKED)
-    assert len(first) == 1
+    assert destinations(state, ASKED) == ["austin"]
+    # When it is sent again, though dallas has more to offer by now
+    state, _ = step(AGENT, state, site("dallas", h100=(8, 8)))
     state, again = step(AGENT, state, replace(ASKED, at=5_000))
-    assert again == []
+    # Then austin gets it again, and its stock counts it once
+    assert [type(answer) for answer in again] == [sites.WorkloadSubmitted]
+    assert isinstance(again[0], sites.WorkloadSubmitted)
+    assert (again[0].site_id, again[0].at) == ("austin", 5_000)
     assert state.sites["austin"].gpus["H100"].free == 2
+    # Also when austin has left the pool
+    state, _ = step(AGENT, state, site("austin"))
+    assert destinations(state, ASKED) == ["austin"]
+
+
+def test_where_a_submission_went_is_recorded_and_not_chosen_again() -> None:
+    # Given the answers of a version that chose otherwise
+    state = known(site("austin", h100=(8, 6)), site("dallas", h100=(8, 5)))
+    forwarded = step(AGENT, known(site("dallas", h100=(8, 5))), ASKED)[1][1]
+    # When they are applied as recorded
+    state = settle(AGENT, state, ASKED, [forwarded])
+    # Then the submission is where it went
+    assert destinations(state, ASKED) == ["dallas"]
+    assert state.sites["dallas"].gpus["H100"].free == 1
+    assert state.sites["austin"].gpus["H100"].free == 6
+
+
+def test_a_site_that_leaves_the_pool_gets_no_more() -> None:
+    state = known(site("austin", h100=(8, 8)), site("dallas", h100=(8, 1)))
+    state, _ = step(AGENT, state, site("austin"))
+    assert destinations(state, ASKED) == ["dallas"]
+    state, _ = step(AGENT, state, site("dallas"))
+    (answer,) = AGENT.decide(state, replace(ASKED, workload_id="w2"))
+    assert isinstance(answer, intake.WorkloadRejected)
+    assert answer.reason == "no_site"
+
+
+@pytest.mark.parametrize(
+    ("austin", "dallas", "chosen"),
+    [
+        ((8, 8, 0), (8, 4, 700), "dallas"),  # austin is curtailed to nothing
+        ((8, 8, 0), (8, 3, 700), "austin"),  # neither starts it now: most free GPUs
+        ((8, 8, 1), (8, 8, 9), "dallas"),  # equal: most power
+        ((8, 8, 0), (3, 3, 9), "austin"),  # no power is no reason for a site too small
+    ],
+)
+def test_sites_that_could_start_it_now_come_first(
+    austin: tuple[int, int, int], dallas: tuple[int, int, int], chosen: str
+) -> None:
+    offers = {"austin": austin, "dallas": dallas}
+    state = known(
+        *(
+            replace(site(name, h100=(total, free)), power_headroom_w=headroom_w)
+            for name, (total, free, headroom_w) in offers.items()
+        )
+    )
+    assert destinations(state, ASKED) == [chosen]
 
 
 def test_the_same_id_for_something_else_is_refused() -> None:
@@ -135,24 +196,29 @@ def test_the_same_id_for_something_else_is_refused() -> None:
 
 def test_only_a_bounded_number_of_submissions_is_remembered() -> None:
     state = known(site("austin", h100=(8, 8)))
-    state.answered = {f"old-{number}": "" for number in range(MAX_REMEMBERED)}
+    state.forwarded = {f"old-{n}": Forwarded("austin", "") for n in range(MAX_REMEMBERED)}
     state, _ = step(AGENT, state, ASKED)
-    assert len(state.answered) == MAX_REMEMBERED
-    assert "old-0" not in state.answered
-    assert "w1" in state.answered
+    assert len(state.forwarded) == MAX_REMEMBERED
+    assert "old-0" not in state.forwarded
+    assert "w1" in state.forwarded
 
 
 def test_a_pool_without_sites_is_not_kept() -> None:
     state, _ = step(AGENT, State(pool="default"), ASKED)
     assert not AGENT.retain(state)
     assert AGENT.retain(known(site("austin", h100=(1, 1))))
+    state, _ = step(AGENT, known(site("austin", h100=(8, 8))), ASKED)
+    state, _ = step(AGENT, state, site("austin"))
+    assert AGENT.retain(state), "where a submission went must be known"
 
 
 names = st.sampled_from(["a", "b", "c"])
 counts = st.integers(-2, 9)
 inputs: st.SearchStrategy[IntakeEvent] = st.one_of(
     st.builds(
-        lambda name, total, free, queued: site(name, h100=(total, free), queued=queued),
+        lambda name, total, free, queued: (
+            site(name, h100=(total, free), queued=queued) if total else site(name)
+        ),
         *(names, counts, counts, counts),
     ),
     st.builds(
@@ -179,9 +245,7 @@ def test_no_workload_ever_goes_to_two_sites_and_deciding_changes_nothing(
         assert list(answers) == first
         for answer in answers:
             if isinstance(answer, sites.WorkloadSubmitted):
-                assert answer.workload_id not in placed
-                assert answer.site_id in state.sites
-                placed[answer.workload_id] = answer.site_id
+                assert placed.setdefault(answer.workload_id, answer.site_id) == answer.site_id
     saved = msgspec.msgpack.encode(state)
     assert msgspec.msgpack.decode(saved, type=State) == state
 
