@@ -11,7 +11,7 @@ from streams.invoicing.state import State
 
 AGENT: Agent[State, AccountsEvent] = Agent(
     name="invoicing",
-    version="1",
+    version="2",
     log=ACCOUNTS,
     state_type=State,
     initial=lambda customer_id: State(customer_id=customer_id),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from uuid import NAMESPACE_OID, uuid5
 
@@ -36,11 +37,10 @@ def add(state: State, usage: UsageRated) -> None:
 def invoices(
     state: State, contract_id: str, start: int, period: Period, *, at: int
 ) -> Iterator[InvoiceDrafted]:
-    """One for each part; all but the first are numbered."""
+    """One for each part."""
     contract = state.contracts[contract_id]
     for index, part in enumerate(period.parts, 1):
-        name = f"{contract_id}\n{start}" if index == 1 else f"{contract_id}\n{start}\n{index}"
-        invoice_id = str(uuid5(INVOICE, name))
+        invoice_id = _invoice_id(state.customer_id, contract_id, start, index)
         yield InvoiceDrafted(
             customer_id=state.customer_id,
             at=at,
@@ -52,6 +52,14 @@ def invoices(
             lines=tuple(_lines(part)),
             total_usd_micros=part.total_usd_micros,
         )
+
+
+def _invoice_id(customer_id: str, contract_id: str, start: int, part: int) -> str:
+    """Customers name their contracts themselves, so a contract_id alone says nothing.
+
+    As JSON: no separator is safe inside ids that people choose.
+    """
+    return str(uuid5(INVOICE, json.dumps([customer_id, contract_id, start, part])))
 
 
 def _number(customer_id: str, contract: Contract, start: int, invoice_id: str) -> str:

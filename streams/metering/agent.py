@@ -10,7 +10,7 @@ from streams.metering.state import State
 
 AGENT: Agent[State, SitesEvent] = Agent(
     name="metering",
-    version="1",
+    version="2",
     log=SITES,
     state_type=State,
     initial=lambda site_id: State(site_id=site_id),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from uuid import NAMESPACE_OID, uuid5
@@ -135,7 +136,7 @@ def _usage(
 ) -> UsageRecorded:
     start, end = interval
     where = state.site_id, placement.customer_id, placement.workload_id, placement_id
-    name = "\n".join((*where, meter, str(start)))
+    name = json.dumps([*where, meter, start])  # no separator is safe inside ids that people choose
     return UsageRecorded(
         customer_id=placement.customer_id,
         at=at,

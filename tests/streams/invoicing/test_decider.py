@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -135,6 +136,24 @@ def test_a_day_is_closed_drafted_and_after_its_grace_final() -> None:
     (final,) = folded.said(accounts.InvoiceFinalized)
     assert (final.invoice_id, final.number) == (invoice.invoice_id, invoice.number)
     assert (final.total_usd_micros, final.finalized_by) == (invoice.total_usd_micros, "grace")
+
+
+def test_customers_with_a_contract_of_the_same_name_have_invoices_of_their_own() -> None:
+    def invoice_id(customer_id: str, contract_id: str) -> str:
+        folded = Folded(AGENT.initial(customer_id))
+        log: list[AccountsEvent] = [tariff(), contract(contract_id)]
+        log += [used(start=at(1)), collected(at(2))]
+        folded.fold(*(replace(event, customer_id=customer_id) for event in log))
+        (invoice,) = folded.invoices
+        return invoice.invoice_id
+
+    names = [
+        ("acme", "standard"),
+        ("umbra", "standard"),
+        ("acme\numbra", "b"),
+        ("acme", "umbra\nb"),
+    ]
+    assert len({invoice_id(*name) for name in names}) == len(names)
 
 
 def test_a_watermark_far_ahead_drafts_and_finalizes_at_once() -> None:
