@@ -19,9 +19,9 @@ TARIFFS = Table(
 )
 CONTRACTS = Table(
     "contracts",
-    key=("contract_id",),
+    key=("customer_id", "contract_id"),
     columns=(
-        *("contract_id", "customer_id", "tariff_id", "starts_at", "billing_period"),
+        *("customer_id", "contract_id", "tariff_id", "starts_at", "billing_period"),
         *("grace_s", "auto_finalize", "signed_at"),
     ),
 )
@@ -60,8 +60,8 @@ def _tariff(event: accounts.TariffPublished) -> dict[str, object]:
 
 def _contract(event: accounts.ContractSigned) -> dict[str, object]:
     return {
-        "contract_id": event.contract_id,
         "customer_id": event.customer_id,
+        "contract_id": event.contract_id,
         "tariff_id": event.tariff_id,
         "starts_at": moment(event.starts_at),
         "billing_period": event.billing_period,

@@ -347,6 +347,17 @@ def test_operations(operations: Operations, event: Event, expected: list[Operati
     assert operations(record(event)) == expected
 
 
+def test_contracts_of_the_same_name_are_one_row_each_customer() -> None:
+    rows = [
+        put.row
+        for event in (SIGNED, replace(SIGNED, customer_id="c2"))
+        for put in customers.operations(record(event))
+        if isinstance(put, Put)
+    ]
+    keys = {tuple(row[name] for name in customers.CONTRACTS.key) for row in rows}
+    assert keys == {("c1", "k"), ("c2", "k")}
+
+
 def test_an_invoice_and_its_lines() -> None:
     invoice, line = invoices.operations(record(DRAFTED))
     assert isinstance(invoice, Insert)
