@@ -190,7 +190,12 @@ def _released(event: sites.WorkloadReleased) -> Update:
     return Update(
         WORKLOADS,
         (event.workload_id,),
-        {"state": event.outcome, "reason": event.reason, "ended_at": moment(event.at)},
+        {
+            "state": event.outcome,
+            "reason": event.reason,
+            "detail": event.detail,
+            "ended_at": moment(event.at),
+        },
         where={"site_id": (event.site_id,), "state": _LIVE},
     )
 

@@ -1461,7 +1461,8 @@ class WorkloadReleased:
     placement_id: The placement that ended; null when it never had one
     customer_id: Who pays
     outcome: completed, cancelled or failed
-    reason: Why
+    reason: Routing's own code, such as completed, cancelled, reported_failed or switch_failed
+    detail: Who reported or cancelled it says why, in their own words
     """
 
     FULL_NAME: ClassVar[str] = "hcp.sites.v1.WorkloadReleased"
@@ -1473,6 +1474,7 @@ class WorkloadReleased:
     customer_id: str
     outcome: str
     reason: str = ''
+    detail: str = ''
 
     def to_record(self) -> Record:
         return {
@@ -1483,6 +1485,7 @@ class WorkloadReleased:
             "customer_id": self.customer_id,
             "outcome": self.outcome,
             "reason": self.reason,
+            "detail": self.detail,
         }
 
     @classmethod
@@ -1495,6 +1498,7 @@ class WorkloadReleased:
             customer_id=record["customer_id"],
             outcome=record["outcome"],
             reason=record["reason"],
+            detail=record["detail"],
         )
 
 

@@ -109,6 +109,7 @@ def _end(state: State, event: sites.WorkloadReleased | sites.WorkloadRequeued) -
 
 
 def _is_failed_switch(event: sites.WorkloadReleased | sites.WorkloadRequeued) -> bool:
+    """In routing's word: `reason` is its code, whatever a producer says is in `detail`."""
     return event.reason == "switch_failed"
 
 

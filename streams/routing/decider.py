@@ -128,9 +128,9 @@ def _answer(draft: Draft, event: SitesEvent) -> None:  # noqa: PLR0912 - one row
         case WorkloadSubmitted():
             answer_submission(draft, event)
         case WorkloadCompleted():
-            _end(draft, event, "completed", "")
+            _end(draft, event, "completed", "completed", "")
         case WorkloadFailed():
-            _end(draft, event, "failed", event.reason)
+            _end(draft, event, "failed", "reported_failed", event.reason)
         case WorkloadCancelled():
             _cancel(draft, event)
         case TimePassed():
@@ -213,19 +213,23 @@ def _tick(draft: Draft, before: int | None, offer_changed: bool) -> None:
 
 
 def _end(
-    draft: Draft, event: WorkloadCompleted | WorkloadFailed, outcome: str, reason: str
+    draft: Draft,
+    event: WorkloadCompleted | WorkloadFailed,
+    outcome: str,
+    reason: str,
+    detail: str,
 ) -> None:
     """The hardware's word about the present placement. About an earlier one it comes too late."""
     workload = draft.state.workloads.get(event.workload_id)
     if workload is not None and workload.placed and workload.placement_id == event.placement_id:
-        draft.release(workload, outcome, reason)
+        draft.release(workload, outcome, reason, detail)
         place_waiting(draft)
 
 
 def _cancel(draft: Draft, event: WorkloadCancelled) -> None:
     workload = draft.state.workloads.get(event.workload_id)
     if workload is not None:
-        draft.release(workload, "cancelled", event.reason)
+        draft.release(workload, "cancelled", "cancelled", event.reason)
         place_waiting(draft)
 
 

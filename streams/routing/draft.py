@@ -21,7 +21,7 @@ from streams.site_inputs import possible_time
 Answer = SitesEvent | DecisionExplained | SiteSummarized
 
 AGENT = "routing"
-POLICY_VERSION = "routing-1"
+POLICY_VERSION = "routing-2"
 MAX_ALTERNATIVES = 8
 NAMESPACE = uuid.UUID("5f0c5d3e-0c5e-5b0e-9d56-0b8f6c1f7a11")
 
@@ -76,7 +76,9 @@ class Draft:
             )
         )
 
-    def release(self, workload: Workload, outcome: str, reason: str) -> None:
+    def release(self, workload: Workload, outcome: str, reason: str, detail: str = "") -> None:
+        """reason: a code that only routing chooses, since bills depend on it; detail: the words of
+        whoever asked for it."""
         self.emit(
             WorkloadReleased(
                 site_id=self.state.site_id,
@@ -86,6 +88,7 @@ class Draft:
                 customer_id=workload.customer_id,
                 outcome=outcome,
                 reason=reason,
+                detail=detail,
             )
         )
 

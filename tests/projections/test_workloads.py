@@ -45,6 +45,15 @@ PLACED = sites.WorkloadPlaced(
     **RUN,
 )
 STARTED = sites.WorkloadStarted(at=T0 + 2000, **RUN)
+CANCELLED = sites.WorkloadReleased(
+    site_id="alpha",
+    at=T0 + 4000,
+    workload_id="w1",
+    customer_id="c1",
+    outcome="cancelled",
+    reason="cancelled",
+    detail="too slow",
+)
 REQUEUED = sites.WorkloadRequeued(at=T0 + 3000, customer_id="c1", reason="unit_failed", **RUN)
 RELEASED = sites.WorkloadReleased(at=T0 + 4000, customer_id="c1", outcome="completed", **RUN)
 REJECTED = sites.WorkloadRejected(
@@ -97,6 +106,10 @@ REJECTED = sites.WorkloadRejected(
                 "units": ["u1", "u2"],
                 "ended_at": MIDNIGHT + timedelta(seconds=4),
             },
+        ),
+        (
+            [BY_SITE, QUEUED, CANCELLED],
+            {"state": "cancelled", "reason": "cancelled", "detail": "too slow"},
         ),
         ([BY_SITE, REJECTED], {"state": "rejected", "reason": "no_such_model"}),
         ([BY_SITE, QUEUED, PLACED, RELEASED, BY_SITE], {"state": "completed"}),

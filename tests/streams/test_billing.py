@@ -200,6 +200,24 @@ def test_the_customer_pays_the_list_price_that_its_cap_was_checked_against() -> 
     assert amounts(substrate) == {"gpu_time": 1_050_000, "energy": 28_000}
 
 
+@pytest.mark.parametrize("outcome", ["cancelled", "failed"])
+def test_what_a_producer_says_about_the_end_changes_no_bill(outcome: str) -> None:
+    # Given a workload that ran for an hour, and a producer that speaks as routing does of a switch
+    wanted = submitted("w1", DAY, customer_id="acme", gpus=1)
+    words = {"site_id": SITE, "workload_id": "w1", "reason": "switch_failed"}
+    end: SitesEvent = sites.WorkloadCancelled(at=DAY + HOUR, cancelled_by="acme", **words)
+    if outcome == "failed":
+        end = sites.WorkloadFailed(at=DAY + HOUR, placement_id="w1/1", **words)
+    substrate = MemorySubstrate()
+    put(substrate, *opening(), wanted, *list(one_hour())[:-1], end)
+    put(substrate, *quarter(DAY + HOUR), *quarter(DAY + HOUR + QUARTER))
+    run(seats(substrate.open), 10_000, random.Random(0))
+    said = [CODEC.decode(record.value) for record in everything(substrate.open(), SITES)]
+    (released,) = [event for event in said if isinstance(event, sites.WorkloadReleased)]
+    assert (released.outcome, released.detail) == (outcome, "switch_failed")
+    assert amounts(substrate) == {"gpu_time": 2_350_000, "energy": 28_000}
+
+
 def test_what_routing_refuses_reaches_no_bill() -> None:
     hour = list(one_hour())
     moved = next(e for e in opening() if isinstance(e, sites.UnitRegistered))

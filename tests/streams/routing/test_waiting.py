@@ -91,6 +91,7 @@ def test_a_waiting_workload_can_be_cancelled() -> None:
     site.given(submitted("w1"), submitted("w2"))
     released = the(sites.WorkloadReleased, site.when(cancelled("w2")))
     assert (released.outcome, released.placement_id) == ("cancelled", None)
+    assert (released.reason, released.detail) == ("cancelled", "changed my mind")
     assert site.state.index.queued == 0
 
 
@@ -115,7 +116,8 @@ def test_a_failed_workload_is_released_with_the_hardwares_reason() -> None:
             )
         ),
     )
-    assert (released.outcome, released.reason) == ("failed", "segfault")
+    assert (released.outcome, released.reason) == ("failed", "reported_failed")
+    assert released.detail == "segfault"
 
 
 def test_a_deadline_that_can_no_longer_be_met_ends_the_wait() -> None:
