@@ -61,7 +61,7 @@ def evolve(state: State, event: SitesEvent) -> State:
         case sites.WorkloadQueued():
             customer = state.customers.setdefault(event.customer_id, Customer())
             customer.admitted += 1
-            customer.active_at = max(customer.active_at, event.at)
+            customer.active_at = max(customer.active_at, _clocked(state, event.at))
         case sites.WorkloadPlaced():
             _place(state, event)
         case sites.WorkloadRequeued():
@@ -70,7 +70,7 @@ def evolve(state: State, event: SitesEvent) -> State:
             _stop(state, event)
             customer = state.customers.setdefault(event.customer_id, Customer())
             customer.admitted = max(0, customer.admitted - 1)
-            customer.active_at = max(customer.active_at, event.at)
+            customer.active_at = max(customer.active_at, _clocked(state, event.at))
         case _:  # nothing that is billed
             pass
     return state
@@ -105,7 +105,8 @@ def _end(state: State, event: sites.WorkloadReleased | sites.WorkloadRequeued) -
     placement = state.placements.get(event.placement_id or "")
     if placement is None or placement.ends_at is not None or _is_failed_switch(event):
         return []
-    return list(gpu_time(state, event.placement_id or "", placement, event.at, at=event.at))
+    until = _clocked(state, event.at)
+    return list(gpu_time(state, event.placement_id or "", placement, until, at=event.at))
 
 
 def _is_failed_switch(event: sites.WorkloadReleased | sites.WorkloadRequeued) -> bool:
@@ -122,13 +123,15 @@ def _register(state: State, event: sites.UnitRegistered) -> None:
 
 
 def _advance(state: State, event: sites.TimePassed) -> None:
-    first = state.now is None
+    is_first = state.now is None
     state.now, state.doubted = event.at, None
     forget_prices(state)
-    if first:
-        state.closed_until = state.collected_until = floor_to(event.at, HOUR_MS)
-    else:
+    if not is_first:
         _move_on(state, event.at)
+        return
+    state.closed_until = state.collected_until = floor_to(event.at, HOUR_MS)
+    for placement in state.placements.values():
+        placement.starts_at = event.at
 
 
 def _move_on(state: State, now: int) -> None:
@@ -191,14 +194,23 @@ def _place(state: State, event: sites.WorkloadPlaced) -> None:
         gpu_model=event.gpu_model,
         units={share.unit_id: share.gpu_milli for share in event.units},
         list_price=event.price_usd_per_gpu_hour,
-        starts_at=max(event.at, state.closed_until),
+        starts_at=max(_clocked(state, event.at), state.closed_until),
     )
     customer = state.customers.setdefault(event.customer_id, Customer())
-    customer.active_at = max(customer.active_at, event.at)
+    customer.active_at = max(customer.active_at, _clocked(state, event.at))
 
 
 def _stop(state: State, event: sites.WorkloadReleased | sites.WorkloadRequeued) -> None:
     placement = state.placements.get(event.placement_id or "")
     if placement is not None and placement.ends_at is None:
-        placement.ends_at = max(event.at, placement.starts_at)
+        placement.ends_at = max(_clocked(state, event.at), placement.starts_at)
         placement.billed = not _is_failed_switch(event)
+
+
+def _clocked(state: State, at: int) -> int:
+    """Routing's word for when, as far as the clock has come.
+
+    Routing writes the site's clock, which the log told us before. Until its first tick it has only
+    a producer's word, which may be any time: what is placed then runs from that tick.
+    """
+    return 0 if state.now is None else min(at, state.now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -18,6 +18,12 @@ DAY = 1_717_200_000_000  # 2024-06-01T00:00Z
 SITE = "plano"
 FEEDER = "f1"
 GPU = "gpu-1"
+ROUTINGS = (
+    sites.WorkloadPlaced,
+    sites.WorkloadQueued,
+    sites.WorkloadReleased,
+    sites.WorkloadRequeued,
+)
 
 
 def at(hours: int, minutes: int = 0, ms: int = 0) -> int:
@@ -190,12 +196,19 @@ class Folded:
     answers: list[UsageRecorded | UsageCollected] = field(default_factory=list)
 
     def fold(self, *events: SitesEvent) -> Folded:
-        for event in events:
-            self.state, answers = step(AGENT, self.state, event)
+        for told in (told for event in events for told in self._in_time(event)):
+            self.state, answers = step(AGENT, self.state, told)
             for answer in answers:
                 assert isinstance(answer, UsageRecorded | UsageCollected)
                 self.answers.append(answer)
         return self
+
+    def _in_time(self, event: SitesEvent) -> Iterator[SitesEvent]:
+        """Routing writes the clock's time, which the log has told before."""
+        now = self.state.now
+        if isinstance(event, ROUTINGS) and now is not None and now < event.at:
+            yield tick(event.at)
+        yield event
 
     def usage(self, meter: str) -> list[UsageRecorded]:
         return [

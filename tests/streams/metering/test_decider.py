@@ -471,6 +471,26 @@ def test_what_was_collected_is_forgotten() -> None:
     assert folded.state.prices == {}
 
 
+def test_what_is_placed_before_the_first_tick_runs_from_it_whatever_time_it_says() -> None:
+    # Given a producer's clock a year ahead, which is all that routing has before the first tick
+    folded = Folded().fold(configured(), registered(), queued(when=at(9000)))
+    folded.fold(placed(when=at(9000)), tick(at(10, 30)), closed(at(10, 30)))
+    # When the clock begins and goes on
+    folded.fold(tick(at(11)), closed(at(11)), released(when=at(11, 15)), tick(at(12, 30)))
+    assert [s[:2] for s in slices(folded)] == [(at(10, 30), at(11)), (at(11), at(11, 15))]
+    folded.fold(closed(at(12, 30)))
+    assert folded.state.placements == {}
+    assert folded.state.customers["acme"].active_at == at(11, 15)
+
+
+def test_what_ends_before_the_first_tick_costs_nothing() -> None:
+    folded = Folded().fold(configured(), registered(), queued(), placed(when=at(9000)))
+    folded.fold(released(when=at(9001)), tick(at(10)), closed(at(10)), tick(at(12)))
+    folded.fold(closed(at(12)))
+    assert folded.usage("gpu_time") == []
+    assert folded.state.placements == {}
+
+
 def test_a_clock_that_goes_backwards_changes_nothing() -> None:
     folded = running_site().fold(queued(), placed(when=at(10)), tick(at(9)), closed(at(10)))
     assert folded.state.now == at(10)
