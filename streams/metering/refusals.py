@@ -27,9 +27,7 @@ def is_refused(state: State, event: SitesEvent) -> bool:
             kind, units = state.units.get(event.unit_id), len(state.units)
             return registration_refusal(state.feeders, kind, units, event) is not None
         case sites.EnergyMetered():
-            return event.feeder_id not in state.feeders or not all(
-                reading.unit_id in state.units for reading in event.readings
-            )
+            return not all(reading.unit_id in state.units for reading in event.readings)
         case sites.PowerPricePublished():
             start = event.interval_start
             return price_refusal(state.price_starts, start, state.now, int) is not None

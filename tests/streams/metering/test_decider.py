@@ -385,7 +385,6 @@ def test_only_the_time_something_ran_needs_meters() -> None:
         ("negative", metered(at(10, 15), [(GPU, -1)])),
         ("more than a unit draws", metered(at(10, 15), [(GPU, 2**62)])),
         ("unknown unit", metered(at(10, 15), [(GPU, 1), ("gpu-9", 1)])),
-        ("unknown feeder", metered(at(10, 15), [(GPU, 1)], feeder_id="f9")),
         ("no time", metered(at(10, 15), [(GPU, 1)], length=0)),
         ("backwards", metered(at(10, 15), [(GPU, 1)], length=-60_000)),
         ("two hours", metered(at(10, 55), [(GPU, 1)], length=10 * 60_000)),

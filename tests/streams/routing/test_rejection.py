@@ -78,7 +78,6 @@ REFUSED: list[tuple[SitesEvent, str]] = [
     (switched("g00", mode="warp"), "unknown_mode"),
     (report(power_w=-1), "negative_power"),
     (report(health="sleepy"), "bad_health"),
-    (energy("nowhere"), "unknown_feeder"),
     (energy(end=0), "bad_interval"),
     (energy(wh=-1), "negative_energy"),
     (energy(unit_id="ghost"), "unknown_unit"),
@@ -122,6 +121,13 @@ def test_bad_input_is_refused_and_changes_nothing(event: SitesEvent, reason: str
     assert rejection.at == NOON, "the site's clock"
     assert rejection.detail.endswith(".")
     assert msgspec.msgpack.encode(site.state, order="deterministic") == before
+
+
+def test_the_last_meter_of_a_feeder_that_was_removed_is_taken() -> None:
+    site = SiteUnderTest()
+    site.gpus(1)
+    site.given(configured(100_000, fb=50_000))
+    assert site.when(energy("fa")) == []
 
 
 @pytest.mark.parametrize("event", [time(NOON), completed(), failed("g00"), configured(-1, fa=5)])
