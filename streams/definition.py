@@ -44,6 +44,8 @@ class Agent(Generic[S, E]):
         not encoded, and made again on load
     state_version: of the shape of the state; change it together with `upcasters`
     initial: the state of a key before its first event
+    left_out: for operators, what of the inputs of a key was understood and left out of account, as
+        its state counts it: by what it is, the unit last
     upcasters: for an older state_version, plain decoded data of one key to that of this version.
         Without one, a new shape is rebuilt from the recorded log
     """
@@ -57,6 +59,7 @@ class Agent(Generic[S, E]):
     evolve: Callable[[S, E], S]
     state_version: str = "1"
     retain: Callable[[S], bool] = lambda _: True
+    left_out: Callable[[S], Mapping[str, int]] = lambda _: {}
     upcasters: Mapping[str, Upcast] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -156,6 +156,14 @@ class Processor(Generic[S]):
         self._advance(record, admitted)
         return outputs
 
+    def left_out(self) -> dict[str, int]:
+        """What was left out of account, of every key together."""
+        totals: dict[str, int] = {}
+        for state in self.states.values():
+            for what, quantity in self.agent.left_out(state).items():
+                totals[what] = totals.get(what, 0) + quantity
+        return totals
+
     def _admit(self, record: Record) -> Input | None:
         """The input, or None when it is the agent's own or a repeat."""
         log = self.agent.log

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 from streams.errors import PortTaken
@@ -63,6 +65,11 @@ RESTORE = Gauge(
     "What the last start spent on reading its snapshot and what was recorded after it.",
     _PLACE,
 )
+LEFT_OUT = Gauge(
+    "hcp_streams_left_out",
+    "What the agent understood and left out of account since its log began; `what` says its unit.",
+    (*_PLACE, "what"),
+)
 REGISTRY_WAITS = Counter(
     "hcp_streams_registry_waits_total",
     "Times a record had to wait because the schema registry did not answer.",
@@ -87,6 +94,7 @@ class PartitionMetrics:
         self.restore = RESTORE.labels(*labels)
         self.garbage_pauses = GARBAGE_PAUSES.labels(*labels)
         self.registry_waits = REGISTRY_WAITS.labels(*labels)
+        self._labels = labels
         self._counters = {
             "inputs": INPUTS.labels(*labels),
             "answers": ANSWERS.labels(*labels),
@@ -96,12 +104,14 @@ class PartitionMetrics:
         }
         self._told = dict.fromkeys(self._counters, 0)
 
-    def tell(self, tally: Tally) -> None:
-        """Add what became of the records since the last call."""
+    def tell(self, tally: Tally, left_out: Mapping[str, int]) -> None:
+        """Add what became of the records since the last call; what was left out is a total."""
         for name, counter in self._counters.items():
             now = getattr(tally, name)
             counter.inc(now - self._told[name])
             self._told[name] = now
+        for what, total in left_out.items():
+            LEFT_OUT.labels(*self._labels, what).set(total)
 
 
 def serve(host: str, port: int) -> None:

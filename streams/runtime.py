@@ -287,7 +287,7 @@ class Runtime:
             held.metrics.checkpoint.observe(time.monotonic() - started)
         while held.unacked and held.unacked[0].message.offset <= held.worker.saved_position:
             held.unacked.popleft().ack()
-        held.metrics.tell(processor.tally)
+        held.metrics.tell(processor.tally, processor.left_out())
         held.metrics.position.set(processor.position)
         held.metrics.lag.set(self._lag(processor.partition, processor.position))
         least_s = self._settings.checkpoint_interval_ms / 1000

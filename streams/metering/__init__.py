@@ -6,8 +6,14 @@ Reads the site log: what ran where from routing's events only (`WorkloadQueued`,
 Writes `UsageRecorded` and the watermark `UsageCollected` to the account log.
 Owns how much was used, and nothing about what it costs.
 Refuses (ignores and counts in its state) every input that routing refuses, by the same rules
-(`refusals.py`), and readings that contradict earlier ones, that come after their hour was
-collected, or that are longer than an hour or from the future.
+(`refusals.py`), and leaves readings out that contradict earlier ones or come after their hour was
+collected (`readings.py` names every reason).
+
+What is left out is counted by reason in the state, and shown as the metric `hcp_streams_left_out`.
+It is no event: on the account log it would need a customer, and nobody knows any more whose a meter
+is that comes after its hour was collected; on the site log routing refuses inputs, and it does not
+know what metering has collected. The meter itself stays on the site log and in the read model of
+energy, which counts what was drawn, billed or not.
 
 What is billed, and why:
 
@@ -23,8 +29,14 @@ What is billed, and why:
 - Energy is what a GPU's meter counted, shared among the workloads on it by gpu_milli x time. All of
   it: an unshared part of a GPU runs for the workload on the other part. Energy that a GPU drew with
   no workload on it, or for a failed switch, is the site's own.
+- A meter counts whatever feeder it comes from, as long as its units are the site's: a GPU may have
+  moved to another feeder since, and a feeder may be gone. An hour waits for the meters of the
+  feeders that its placements were on; a unit that such a meter does not name drew nothing.
+- A meter ahead of the clock is held until the clock gets there.
 - Energy is recorded for each settlement quarter of an hour, at the power price of that quarter. A
-  reading over several quarters is split among them by how long the GPU had work in each. A price
+  reading over several quarters of an hour is split among them by how long the GPU had work in each;
+  one over several hours is first cut at the hours, by time alone. A price
   that is still missing after the allowance is recorded as null, and the usage is not held up.
-- A reading that comes after the allowance is not billed: its hour was collected without it.
+- A reading that comes after the allowance is not billed: its hour was collected without it. One
+  that repeats what was billed is then counted as late too, for the two cannot be told apart.
 """

@@ -5,16 +5,18 @@ from __future__ import annotations
 from schemas.events.sites import SitesEvent
 from schemas.topics import SITES
 from streams.definition import Agent
-from streams.metering.decider import decide, evolve, retain
+from streams.metering.decider import decide, evolve, left_out, retain
 from streams.metering.state import State
 
 AGENT: Agent[State, SitesEvent] = Agent(
     name="metering",
     version="2",
+    state_version="2",
     log=SITES,
     state_type=State,
     initial=lambda site_id: State(site_id=site_id),
     decide=decide,
     evolve=evolve,
     retain=retain,
+    left_out=left_out,
 )

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from schemas.events.accounts import UsageCollected
 from streams.metering.intervals import DAY_MS, HOUR_MS, QUARTER_MS, covers, floor_to
-from streams.metering.state import ALLOWANCE_MS, IDLE_MS, Customer, Placement, State
-from streams.metering.usage import placements_by_unit, price_at
+from streams.metering.state import ALLOWANCE_MS, IDLE_MS, Customer, State
+from streams.metering.usage import price_at
 
 MAX_HOURS = 48
 """Hours collected at once; the next tick goes on."""
@@ -42,11 +42,16 @@ def forget(state: State) -> None:
     for placement_id, placement in list(state.placements.items()):
         if placement.ends_at is not None and placement.ends_at <= until:
             del state.placements[placement_id]
-    for feeder_id, by_start in list(state.readings.items()):
-        for start in [start for start, reading in by_start.items() if reading.ends_at <= until]:
-            del by_start[start]
-        if not by_start:
-            del state.readings[feeder_id]
+    for unit_id, readings in list(state.readings.items()):
+        for start in [start for start, reading in readings.items() if reading.ends_at <= until]:
+            del readings[start]
+        if not readings:
+            del state.readings[unit_id]
+    for feeder_id, meters in list(state.metered.items()):
+        for start in [start for start, ends_at in meters.items() if ends_at <= until]:
+            del meters[start]
+        if not meters:
+            del state.metered[feeder_id]
     for start in [start for start, price in state.prices.items() if price.ends_at <= until]:
         del state.prices[start]
     for customer_id, customer in list(state.customers.items()):
@@ -58,27 +63,17 @@ def _complete(state: State, hour: int, now: int) -> bool:
     """All meters and prices of what ran are there, or were waited for long enough."""
     if now >= hour + HOUR_MS + ALLOWANCE_MS:
         return True
-    on_unit = placements_by_unit(state, hour)
-    for feeder_id, unit_ids in state.gpus.items():
-        placements = [
-            placement for unit_id in unit_ids for placement in on_unit.get(unit_id, {}).values()
-        ]
-        if placements and not _known(state, feeder_id, *_span(placements, hour)):
-            return False
-    return True
-
-
-def _span(placements: list[Placement], hour: int) -> tuple[int, int]:
-    end = hour + HOUR_MS
-    return (
-        max(hour, min(placement.starts_at for placement in placements)),
-        min(end, max(end if p.ends_at is None else p.ends_at for p in placements)),
-    )
+    spans: dict[str, tuple[int, int]] = {}
+    for placement in state.placements.values():
+        start, end = placement.within(hour, hour + HOUR_MS)
+        for feeder_id in placement.feeders if start < end else ():
+            first, last = spans.get(feeder_id, (start, end))
+            spans[feeder_id] = min(first, start), max(last, end)
+    return all(_known(state, feeder_id, *span) for feeder_id, span in spans.items())
 
 
 def _known(state: State, feeder_id: str, start: int, end: int) -> bool:
-    by_start = state.readings.get(feeder_id, {})
-    metered = ((start, reading.ends_at) for start, reading in sorted(by_start.items()))
+    metered = sorted(state.metered.get(feeder_id, {}).items())
     quarters = range(floor_to(start, QUARTER_MS), end, QUARTER_MS)
     return covers(metered, start, end) and all(
         price_at(state, quarter) is not None for quarter in quarters

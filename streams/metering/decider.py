@@ -7,6 +7,7 @@ from schemas.events.accounts import UsageCollected, UsageRecorded
 from schemas.events.sites import SitesEvent
 from streams.metering.collection import collectable_until, forget, watermarks
 from streams.metering.intervals import HOUR_MS, floor_to
+from streams.metering.readings import read
 from streams.metering.refusals import (
     count_refused,
     forget_prices,
@@ -15,12 +16,11 @@ from streams.metering.refusals import (
 )
 from streams.metering.state import (
     MAX_PRICES,
-    MAX_READINGS,
     Customer,
     Placement,
     Price,
-    Reading,
     State,
+    Unit,
 )
 from streams.metering.usage import energy, gpu_time
 
@@ -48,7 +48,7 @@ def evolve(state: State, event: SitesEvent) -> State:
         case sites.SiteConfigured():
             state.feeders = dict.fromkeys(feeder.feeder_id for feeder in event.feeders)
         case sites.UnitRegistered():
-            _register(state, event)
+            state.units[event.unit_id] = Unit(event.kind, event.feeder_id)
         case sites.TimePassed():
             _advance(state, event)
         case sites.HourClosed() if state.now is not None:
@@ -57,7 +57,7 @@ def evolve(state: State, event: SitesEvent) -> State:
         case sites.PowerPricePublished():
             _price(state, event)
         case sites.EnergyMetered():
-            _read(state, event)
+            read(state, event)
         case sites.WorkloadQueued():
             customer = state.customers.setdefault(event.customer_id, Customer())
             customer.admitted += 1
@@ -79,6 +79,12 @@ def evolve(state: State, event: SitesEvent) -> State:
 def retain(state: State) -> bool:
     """An unknown site is not worth remembering."""
     return bool(state.feeders)
+
+
+def left_out(state: State) -> dict[str, int]:
+    """For operators, see the package."""
+    by_reason = {f"{reason}_wh": wh for reason, wh in sorted(state.left_out_wh.items())}
+    return {"refused_inputs": state.refused, **by_reason}
 
 
 def _close(state: State, event: sites.HourClosed) -> list[Answer]:
@@ -114,14 +120,6 @@ def _is_failed_switch(event: sites.WorkloadReleased | sites.WorkloadRequeued) ->
     return event.reason == "switch_failed"
 
 
-def _register(state: State, event: sites.UnitRegistered) -> None:
-    state.units[event.unit_id] = event.kind
-    for units in state.gpus.values():
-        units.pop(event.unit_id, None)
-    if event.kind == "gpu":
-        state.gpus.setdefault(event.feeder_id, {})[event.unit_id] = None
-
-
 def _advance(state: State, event: sites.TimePassed) -> None:
     is_first = state.now is None
     state.now, state.doubted = event.at, None
@@ -152,47 +150,17 @@ def _price(state: State, event: sites.PowerPricePublished) -> None:
     state.prices[start] = Price(ends_at=end, usd_per_mwh=event.price_usd_per_mwh)
 
 
-def _read(state: State, event: sites.EnergyMetered) -> None:
-    gpus = state.gpus.get(event.feeder_id)
-    if not gpus:
-        return  # miners only: nobody is billed for their energy
-    reading = Reading(
-        ends_at=event.interval_end,
-        energy_wh={
-            reading.unit_id: reading.energy_wh
-            for reading in event.readings
-            if reading.unit_id in gpus and reading.energy_wh
-        },
-    )
-    by_start = state.readings.setdefault(event.feeder_id, {})
-    if by_start.get(event.interval_start) == reading:
-        return  # repeated
-    if _believable(state, by_start, event):
-        by_start[event.interval_start] = reading
-    else:
-        state.refused += 1
-
-
-def _believable(state: State, by_start: dict[int, Reading], event: sites.EnergyMetered) -> bool:
-    """In time, inside one hour, not from the future, not metered before."""
-    start, end = event.interval_start, event.interval_end
-    return (
-        state.now is not None
-        and state.collected_until <= start < end <= floor_to(start, HOUR_MS) + HOUR_MS
-        and end <= state.now + HOUR_MS
-        and len(by_start) < MAX_READINGS
-        and not any(start < known.ends_at and at < end for at, known in by_start.items())
-    )
-
-
 def _place(state: State, event: sites.WorkloadPlaced) -> None:
     if event.placement_id in state.placements:
         return
+    units = {share.unit_id: share.gpu_milli for share in event.units}
+    known = (state.units.get(unit_id) for unit_id in units)
     state.placements[event.placement_id] = Placement(
         workload_id=event.workload_id,
         customer_id=event.customer_id,
         gpu_model=event.gpu_model,
-        units={share.unit_id: share.gpu_milli for share in event.units},
+        units=units,
+        feeders=dict.fromkeys(unit.feeder_id for unit in known if unit is not None),
         list_price=event.price_usd_per_gpu_hour,
         starts_at=max(_clocked(state, event.at), state.closed_until),
     )

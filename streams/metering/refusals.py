@@ -24,8 +24,9 @@ def is_refused(state: State, event: SitesEvent) -> bool:
         case sites.TimePassed():
             return tick(state.now, state.doubted, event.at).refusal is not None
         case sites.UnitRegistered():
-            kind, units = state.units.get(event.unit_id), len(state.units)
-            return registration_refusal(state.feeders, kind, units, event) is not None
+            known = state.units.get(event.unit_id)
+            kind = None if known is None else known.kind
+            return registration_refusal(state.feeders, kind, len(state.units), event) is not None
         case sites.EnergyMetered():
             return not all(reading.unit_id in state.units for reading in event.readings)
         case sites.PowerPricePublished():

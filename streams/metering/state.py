@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 from streams.metering.intervals import DAY_MS, HOUR_MS
+from streams.site_inputs import MAX_JUMP_MS
+
+GPU = "gpu"
 
 ALLOWANCE_MS = HOUR_MS // 2
 """How long after its end an hour waits for meters and prices."""
@@ -19,7 +23,14 @@ IDLE_MS = (31 + 30 + 7) * DAY_MS
 longest grace that invoicing allows must end, with a week to spare."""
 
 MAX_READINGS = 2_000
-"""Intervals waiting per feeder, a week of five-minute ones; further ones are refused."""
+"""Readings waiting per unit, a week of five-minute ones; further ones are left out."""
+
+MAX_READING_MS = DAY_MS
+"""A longer reading is left out: most of its hours were collected before it came."""
+
+MAX_AHEAD_MS = MAX_JUMP_MS
+"""How far before the clock a reading may be, and is held until the clock gets there: as long as the
+clock may stand still."""
 
 MAX_PRICES = 4_000
 """Prices waiting, six weeks of quarters of an hour; further ones are refused."""
@@ -30,6 +41,7 @@ class Placement:
     """A workload on its units.
 
     units: gpu_milli by unit
+    feeders: those that its units were on when it was placed; a unit that moves is emptied first
     list_price: dollars for a GPU-hour, as quoted when it was placed
     billed: False after a failed switch
     """
@@ -38,6 +50,7 @@ class Placement:
     customer_id: str
     gpu_model: str
     units: dict[str, int]
+    feeders: dict[str, None]
     list_price: Decimal
     starts_at: int
     ends_at: int | None = None
@@ -47,13 +60,24 @@ class Placement:
     def gpu_milli(self) -> int:
         return sum(self.units.values())
 
+    def within(self, start: int, end: int) -> tuple[int, int]:
+        """When it was on its units in [start, end); it ends before it starts if it was not."""
+        ends_at = end if self.ends_at is None else min(self.ends_at, end)
+        return max(self.starts_at, start), ends_at
 
-@dataclass(slots=True, kw_only=True)
-class Reading:
-    """What the GPUs of a feeder drew in an interval. energy_wh: by unit."""
+
+class Unit(NamedTuple):
+    """kind: gpu or asic"""
+
+    kind: str
+    feeder_id: str
+
+
+class Reading(NamedTuple):
+    """What a GPU drew in an interval within one hour."""
 
     ends_at: int
-    energy_wh: dict[str, int]
+    energy_wh: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,10 +102,11 @@ class State:
     now, doubted: the clock, None before its first tick, as in `streams.site_inputs.Tick`
     closed_until: routing has answered everything before; GPU time is recorded up to here
     collected_until: everything before is recorded and the customers were told
-    units: the kind of every unit that was registered; gpus: the GPUs on each feeder
-    readings: by feeder and start; prices: by start
+    units: every one that was registered
+    metered: the end of each feeder's meters, by feeder and start; readings: by unit and start
+    prices: by start
     price_starts: those that routing keeps, see `refusals`
-    refused: inputs left out of account, see the package
+    refused: inputs left out of account, in whole or in part; left_out_wh: by reason, see `readings`
     """
 
     site_id: str
@@ -90,11 +115,12 @@ class State:
     doubted: int | None = None
     closed_until: int = 0
     collected_until: int = 0
-    units: dict[str, str] = field(default_factory=dict)
-    gpus: dict[str, dict[str, None]] = field(default_factory=dict)
+    units: dict[str, Unit] = field(default_factory=dict)
     placements: dict[str, Placement] = field(default_factory=dict)
     customers: dict[str, Customer] = field(default_factory=dict)
+    metered: dict[str, dict[int, int]] = field(default_factory=dict)
     readings: dict[str, dict[int, Reading]] = field(default_factory=dict)
     prices: dict[int, Price] = field(default_factory=dict)
     price_starts: list[int] = field(default_factory=list)
     refused: int = 0
+    left_out_wh: dict[str, int] = field(default_factory=dict)

@@ -14,10 +14,9 @@ from streams.metering.intervals import (
     QUARTER_MS,
     floor_to,
     hourly,
-    overlap_ms,
     union_ms,
 )
-from streams.metering.state import Placement, State
+from streams.metering.state import Placement, Reading, State
 
 USAGE = uuid5(NAMESPACE_OID, "hcp.accounts.v1.UsageRecorded")
 
@@ -46,17 +45,13 @@ def energy(state: State, hour: int, *, at: int) -> Iterator[UsageRecorded]:
     prices = {
         quarter: price_at(state, quarter) for quarter in range(hour, hour + HOUR_MS, QUARTER_MS)
     }
-    on_unit = placements_by_unit(state, hour)
-    for by_start in state.readings.values():
-        for start, reading in by_start.items():
+    for unit_id, placements in _placements_by_unit(state, hour).items():
+        for start, reading in state.readings.get(unit_id, {}).items():
             if floor_to(start, HOUR_MS) != hour:
                 continue
-            for unit_id, energy_wh in reading.energy_wh.items():
-                placements = on_unit.get(unit_id, {})
-                read = start, reading.ends_at
-                for key, end, share_wh in _shares(placements, unit_id, read, energy_wh):
-                    quantities[key] = quantities.get(key, 0) + share_wh
-                    ends[key] = max(ends.get(key, 0), end)
+            for key, end, share_wh in _shares(placements, unit_id, start, reading):
+                quantities[key] = quantities.get(key, 0) + share_wh
+                ends[key] = max(ends.get(key, 0), end)
     for key in sorted(quantities):
         placement_id, quarter = key
         placement = state.placements[placement_id]
@@ -73,53 +68,47 @@ def energy(state: State, hour: int, *, at: int) -> Iterator[UsageRecorded]:
             )
 
 
-def placements_by_unit(state: State, hour: int) -> dict[str, dict[str, Placement]]:
-    """What was on each unit in the hour that starts at `hour`."""
-    found: dict[str, dict[str, Placement]] = {}
-    for placement_id, placement in state.placements.items():
-        ends_at = hour + HOUR_MS if placement.ends_at is None else placement.ends_at
-        if overlap_ms(placement.starts_at, ends_at, hour, hour + HOUR_MS):
-            for unit_id in placement.units:
-                found.setdefault(unit_id, {})[placement_id] = placement
-    return found
-
-
 def price_at(state: State, at: int) -> Decimal | None:
     """The price of the interval that holds `at`; of the latest to start, if several do."""
     found = [start for start, price in state.prices.items() if start <= at < price.ends_at]
     return state.prices[max(found)].usd_per_mwh if found else None
 
 
+def _placements_by_unit(state: State, hour: int) -> dict[str, dict[str, Placement]]:
+    """What was on each unit in the hour that starts at `hour`."""
+    found: dict[str, dict[str, Placement]] = {}
+    for placement_id, placement in state.placements.items():
+        start, end = placement.within(hour, hour + HOUR_MS)
+        if start < end:
+            for unit_id in placement.units:
+                found.setdefault(unit_id, {})[placement_id] = placement
+    return found
+
+
 def _shares(
-    placements: dict[str, Placement], unit_id: str, read: tuple[int, int], energy_wh: int
+    placements: dict[str, Placement], unit_id: str, start: int, reading: Reading
 ) -> Iterator[tuple[tuple[str, int], int, int]]:
-    """What one meter counted in [read), shared: (placement, quarter), end in the quarter, Wh.
+    """What one meter counted, shared: (placement, quarter), end in the quarter, Wh.
 
     First among the quarters, by how long anything was on the unit, which draws nothing otherwise;
     then in each quarter among the placements, by gpu_milli x time.
     """
-    start, end = read
+    end = reading.ends_at
     parts = {
         quarter: (max(start, quarter), min(end, quarter + QUARTER_MS))
         for quarter in range(floor_to(start, QUARTER_MS), end, QUARTER_MS)
     }
     occupied = {
-        quarter: union_ms(_span(placement, *part) for placement in placements.values())
+        quarter: union_ms(placement.within(*part) for placement in placements.values())
         for quarter, part in parts.items()
     }
-    for quarter, part_wh in allocate(energy_wh, occupied).items():
+    for quarter, part_wh in allocate(reading.energy_wh, occupied).items():
         weights = {
-            placement_id: placement.units[unit_id] * union_ms([_span(placement, *parts[quarter])])
+            placement_id: placement.units[unit_id] * union_ms([placement.within(*parts[quarter])])
             for placement_id, placement in placements.items()
         }
         for placement_id, share_wh in allocate(part_wh, weights).items():
             yield (placement_id, quarter), parts[quarter][1], share_wh
-
-
-def _span(placement: Placement, start: int, end: int) -> tuple[int, int]:
-    """When it was on its units within [start, end); it ends before it starts if it was not."""
-    ends_at = end if placement.ends_at is None else min(placement.ends_at, end)
-    return max(placement.starts_at, start), ends_at
 
 
 def _usage(

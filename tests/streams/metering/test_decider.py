@@ -14,10 +14,9 @@ from schemas.events.sites import SitesEvent
 from streams.invoicing.state import LATE_MS, MAX_GRACE_S
 from streams.metering.agent import AGENT
 from streams.metering.intervals import DAY_MS, HOUR_MS, QUARTER_MS
-from streams.metering.state import ALLOWANCE_MS, IDLE_MS
+from streams.metering.state import ALLOWANCE_MS, IDLE_MS, MAX_AHEAD_MS, MAX_READING_MS
 from streams.site_inputs import MAX_JUMP_MS
 from tests.streams.metering.site import (
-    FEEDER,
     GPU,
     SITE,
     Folded,
@@ -387,15 +386,18 @@ def test_only_the_time_something_ran_needs_meters() -> None:
         ("unknown unit", metered(at(10, 15), [(GPU, 1), ("gpu-9", 1)])),
         ("no time", metered(at(10, 15), [(GPU, 1)], length=0)),
         ("backwards", metered(at(10, 15), [(GPU, 1)], length=-60_000)),
-        ("two hours", metered(at(10, 55), [(GPU, 1)], length=10 * 60_000)),
-        ("future", metered(at(15), [(GPU, 1)])),
+        ("too long", metered(at(10, 15), [(GPU, 1)], length=MAX_READING_MS + 1)),
+        ("too far ahead", metered(at(10) + MAX_AHEAD_MS, [(GPU, 1)])),
+        ("says what its feeder's first did not", metered(at(10), [("gpu-2", 1)])),
+        ("another feeder's word", metered(at(10), [(GPU, 8)], feeder_id="f2")),
         ("collected", metered(at(9), [(GPU, 1)])),
     ],
 )
 def test_a_reading_that_cannot_be_true_is_counted_and_changes_nothing(
     why: str, event: SitesEvent
 ) -> None:
-    folded = running_site().fold(queued(), placed(when=at(10)), metered(at(10), [(GPU, 9)]))
+    folded = running_site().fold(registered("gpu-2"), queued(), placed(when=at(10)))
+    folded.fold(metered(at(10), [(GPU, 9)]))
     before = deepcopy(folded.state.readings)
     folded.fold(event)
     assert folded.state.readings == before, why
@@ -404,8 +406,68 @@ def test_a_reading_that_cannot_be_true_is_counted_and_changes_nothing(
 
 def test_a_repeated_reading_is_ignored() -> None:
     folded = running_site().fold(metered(at(10), [(GPU, 9)]), metered(at(10), [(GPU, 9)]))
-    assert folded.state.refused == 0
-    assert len(folded.state.readings[FEEDER]) == 1
+    assert (folded.state.refused, folded.state.left_out_wh) == (0, {"repeated": 9})
+    assert len(folded.state.readings[GPU]) == 1
+
+
+def until(hour: int) -> list[SitesEvent]:
+    """Time goes on until everything before the hour was waited for long enough."""
+    return [tick(at(hour, 30)), closed(at(hour, 30)), tick(at(hour, 31))]
+
+
+def test_a_reading_over_the_hour_is_cut_there_by_time() -> None:
+    folded = running_site().fold(queued(), placed(when=at(10)), tick(at(11, 5)))
+    folded.fold(metered(at(10, 50), [(GPU, 100)]), *until(12))
+    # ten minutes of fifteen before the hour, and there as long before as after 11:00
+    assert [(u.interval_start, u.quantity) for u in folded.usage("energy")] == [
+        (at(10, 45), 67),
+        (at(11), 33),
+    ]
+    assert (folded.state.readings, folded.state.metered) == ({}, {})
+
+
+def test_meters_that_come_while_the_clock_stands_still_wait_for_it() -> None:
+    folded = running_site().fold(queued(), placed(when=at(10)))
+    folded.fold(*(metered(at(10, 15 * i), [(GPU, 175)]) for i in range(12)), *until(13))
+    assert sum(u.quantity for u in folded.usage("energy")) == 12 * 175
+    assert folded.state.left_out_wh == {}
+
+
+def test_a_gpu_that_moved_is_billed_what_its_former_feeder_metered() -> None:
+    folded = running_site().fold(queued(), placed(when=at(10)), tick(at(10, 7)))
+    folded.fold(registered(feeder_id="f2"), requeued(when=at(10, 7), reason="unit_changed"))
+    folded.fold(priced(at(10), "20", length=HOUR_MS))
+    # Given that its new feeder has been metered all hour, the hour waits for the former one
+    folded.fold(metered(at(10), [], length=HOUR_MS, feeder_id="f2"), tick(at(11)), closed(at(11)))
+    assert folded.watermarks == []
+    folded.fold(metered(at(10), [(GPU, 80)]), tick(at(11, 1)))
+    assert [u.quantity for u in folded.usage("energy")] == [80]
+    assert folded.watermarks == [("acme", at(11))]
+
+
+def test_the_last_meter_of_a_feeder_that_was_removed_is_billed() -> None:
+    without = replace(configured(), feeders=configured().feeders[1:])
+    folded = running_site().fold(queued(), placed(when=at(10)), tick(at(10, 7)), without)
+    folded.fold(requeued(when=at(10, 7), reason="cap"), metered(at(10), [(GPU, 80)]), *until(11))
+    assert [u.quantity for u in folded.usage("energy")] == [80]
+
+
+def test_what_is_left_out_is_counted_by_reason_for_operators() -> None:
+    folded = running_site().fold(queued(), placed(when=at(10)), metered(at(10), [(GPU, 9)]))
+    folded.fold(*until(11), metered(at(10, 15), [(GPU, 50)]), metered(at(10, 55), [(GPU, 90)]))
+    folded.fold(metered(at(11), [(GPU, 7)], length=5 * 60_000), metered(at(9), [("gpu-9", 1)]))
+    assert AGENT.left_out(folded.state) == {
+        "refused_inputs": 4,
+        "contradicted_wh": 7,
+        "late_wh": 50 + 30,
+    }
+
+
+def test_meters_before_the_clock_began_are_left_out_and_names_of_no_feeder_take_no_room() -> None:
+    folded = Folded().fold(configured(), registered(), metered(at(10), [(GPU, 5)]))
+    assert AGENT.left_out(folded.state) == {"refused_inputs": 1, "no_clock_wh": 5}
+    folded.fold(tick(at(10)), metered(at(10), [(GPU, 5)], feeder_id="f9"))
+    assert folded.state.metered == {}
 
 
 def test_the_same_ids_on_another_site_or_of_another_customer_are_other_usage() -> None:

@@ -179,7 +179,49 @@ def test_energy_of_units_with_workloads_is_recorded_to_the_last_watt_hour(
         if energy_wh and _occupied(script, quarter, unit):
             expected[quarter] = expected.get(quarter, 0) + energy_wh
     assert recorded == expected
-    assert folded.state.refused == 0
+    assert (folded.state.refused, folded.state.left_out_wh) == (0, {})
+
+
+METERS: st.SearchStrategy[list[tuple[str, int, int, dict[str, int]]]] = st.lists(
+    st.one_of(
+        st.tuples(st.just("tick"), st.integers(0, 90), st.just(0), st.just({})),
+        st.tuples(
+            st.sampled_from(["f1", "f2", "f9"]),
+            st.integers(-120, 20 * 60),
+            st.sampled_from([1, 5, 15, 17, 60, 61, 150, 25 * 60]),
+            st.dictionaries(st.sampled_from(UNITS[:2]), st.integers(0, 300)),
+        ),
+    ),
+    max_size=30,
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(meters=METERS)
+def test_energy_billed_and_energy_left_out_are_the_energy_metered(
+    meters: list[tuple[str, int, int, dict[str, int]]],
+) -> None:
+    # Given two GPUs that a workload each has all the time, and meters of any kind
+    folded = Folded().fold(configured(), *(registered(unit) for unit in UNITS[:2]))
+    folded.fold(tick(START), closed(START))
+    for unit in UNITS[:2]:
+        folded.fold(queued(unit), placed(unit, when=START, workload_id=unit, units=[(unit, 1000)]))
+    now, metered_wh = START, 0
+    for feeder_id, minute, length, energy_wh in meters:
+        if feeder_id == "tick":
+            now += minute * 60_000
+            folded.fold(tick(now), closed(now))
+        else:
+            metered_wh += sum(energy_wh.values())
+            start, length_ms = START + minute * 60_000, length * 60_000
+            folded.fold(metered(start, energy_wh.items(), length=length_ms, feeder_id=feeder_id))
+    # When the clock has passed them all
+    end = now + 60 * HOUR_MS
+    folded.fold(tick(end), closed(end), tick(end + 1))
+    # Then every watt-hour is accounted for, and nothing is kept
+    billed_wh = sum(usage.quantity for usage in folded.usage("energy"))
+    assert billed_wh + sum(folded.state.left_out_wh.values()) == metered_wh
+    assert (folded.state.readings, folded.state.metered) == ({}, {})
 
 
 @settings(deadline=None, max_examples=75)

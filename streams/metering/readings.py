@@ -1,0 +1,104 @@
+"""What meters said: kept until its hour is collected, or left out of account and counted.
+
+A reading is cut at the hours, by time: an hour is billed before anybody knows what runs in the next
+one. Each piece is kept or left out alone, so every watt-hour of a GPU that routing lets pass is
+billed, was drawn without a workload, or is in `State.left_out_wh` under a reason:
+
+- contradicted: it overlaps a reading of the same unit, from whatever feeder, or says something else
+  than the first meter of its feeder that starts at the same moment
+- late: its hour was collected without it
+- no_clock: the site's clock has not begun; nothing can be placed yet
+- repeated: it is in account already
+- too_far_ahead, too_long, too_many: more than is held, see the bounds in `state`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from schemas.events.sites import EnergyMetered
+from streams.metering.allocation import allocate
+from streams.metering.intervals import hourly
+from streams.metering.state import (
+    GPU,
+    MAX_AHEAD_MS,
+    MAX_READING_MS,
+    MAX_READINGS,
+    Reading,
+    State,
+)
+
+
+def read(state: State, meter: EnergyMetered) -> None:
+    """Take a meter that routing takes into account. Energy of miners is nobody's bill."""
+    of_gpus = [
+        (reading.unit_id, reading.energy_wh)
+        for reading in meter.readings
+        if state.units[reading.unit_id].kind == GPU
+    ]
+    refusal = _refusal(state, meter)
+    if refusal is None:
+        told = list(_take(state, meter, of_gpus))
+        _cover(state, meter)
+    else:
+        told = [(refusal, energy_wh) for _, energy_wh in of_gpus]
+    for reason, energy_wh in told:
+        state.left_out_wh[reason] = state.left_out_wh.get(reason, 0) + energy_wh
+    state.refused += any(reason != "repeated" for reason, _ in told)
+
+
+def _take(
+    state: State, meter: EnergyMetered, of_gpus: list[tuple[str, int]]
+) -> Iterator[tuple[str, int]]:
+    """What of the readings is left out, and why."""
+    is_first = meter.interval_start not in state.metered.get(meter.feeder_id, {})
+    ends = dict(hourly(meter.interval_start, meter.interval_end))
+    lengths = {start: end - start for start, end in ends.items()}
+    for unit_id, energy_wh in of_gpus:
+        for start, share_wh in allocate(energy_wh, lengths).items():
+            reading = Reading(ends[start], share_wh)
+            reason = _keep(state, unit_id, start, reading, is_first=is_first)
+            if reason is not None:
+                yield reason, share_wh
+
+
+def _refusal(state: State, meter: EnergyMetered) -> str | None:
+    start, end = meter.interval_start, meter.interval_end
+    if state.now is None:
+        return "no_clock"
+    if end - start > MAX_READING_MS:
+        return "too_long"
+    return "too_far_ahead" if end > state.now + MAX_AHEAD_MS else None
+
+
+def _keep(
+    state: State, unit_id: str, start: int, reading: Reading, *, is_first: bool
+) -> str | None:
+    """Keep it, or say why not. is_first: the first meter of its feeder that starts then"""
+    if start < state.collected_until:
+        return "late"
+    known = state.readings.get(unit_id, {})
+    if known.get(start) == reading:
+        return "repeated"
+    if not is_first or any(start < r.ends_at and at < reading.ends_at for at, r in known.items()):
+        return "contradicted"
+    if len(known) >= MAX_READINGS:
+        return "too_many"
+    state.readings.setdefault(unit_id, {})[start] = reading
+    return None
+
+
+def _cover(state: State, meter: EnergyMetered) -> None:
+    """Its feeder was metered: a unit that it does not name drew nothing.
+
+    Only of feeders that an hour may wait for, so that made-up names take no room.
+    """
+    feeder_id, end = meter.feeder_id, meter.interval_end
+    is_awaited = feeder_id in state.feeders or any(
+        feeder_id in placement.feeders for placement in state.placements.values()
+    )
+    if end <= state.collected_until or not is_awaited:
+        return
+    by_start = state.metered.setdefault(feeder_id, {})
+    if len(by_start) < MAX_READINGS:
+        by_start.setdefault(meter.interval_start, end)
