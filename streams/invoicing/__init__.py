@@ -9,13 +9,14 @@ Refuses to bill the same usage twice, to change a tariff or contract after the f
 
 - A usage belongs to the period its interval starts in, under the contract in force then; before the
   first contract, under the first. A period closes when every site with usage in it has collected
-  past its end, in order. Usage for a period already drafted is billed in the next one.
+  past its end, in order. Usage for a period already drafted, of a site that had none in it, is
+  billed in the next one.
 - On demand, GPU time costs the list price quoted when it was placed, which the workload's
   `max_price_usd_per_gpu_hour` was checked against. A negotiated tariff is the customer's own word:
   its prices hold whatever the list price is, and the cap of a workload does not change them.
 - Rating rounds once for each usage, half up, to micro-dollars. Lines and totals only add.
 - An invoice of a period with more usage than a record holds comes in parts, each with an
   `invoice_id` of its own and lines that add up to its own total (`invoices.py`).
-- Repeated usage is recognised for LATE_MS behind its site's watermark; older usage is refused, for
-  it could not be told from a repeat. Metering never records behind its watermark.
+- Usage that overlaps what was rated of the same meter and placement, or starts behind its site's
+  watermark, is refused: it was recorded before, and metering never does that (`usage.py`).
 """

@@ -12,6 +12,7 @@ from streams.invoicing.state import State
 AGENT: Agent[State, AccountsEvent] = Agent(
     name="invoicing",
     version="2",
+    state_version="2",
     log=ACCOUNTS,
     state_type=State,
     initial=lambda customer_id: State(customer_id=customer_id),

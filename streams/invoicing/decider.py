@@ -13,14 +13,13 @@ from streams.invoicing.refusals import (
     is_known_contract,
     is_known_tariff,
     refused,
-    taken,
     tariff_refusal,
     too_large,
     unpriced,
     usage_refusal,
 )
 from streams.invoicing.state import Contract, Period, State, Tariff
-from streams.invoicing.usage import heard, rate, rated, seen_as
+from streams.invoicing.usage import rate, rated
 
 
 def decide(state: State, event: AccountsEvent) -> list[AccountsEvent]:
@@ -43,10 +42,6 @@ def _rate(state: State, usage: accounts.UsageRecorded) -> list[AccountsEvent]:
     why = usage_refusal(state, usage)
     if why:
         return [refused(usage, why)]
-    digest = seen_as(state, usage.usage_id)
-    if digest is not None:
-        repeated = digest == heard(usage).digest
-        return [] if repeated else [refused(usage, taken(usage))]
     signed, contract_id, contract, tariff = _terms(state, usage)
     amount = rate(usage, tariff)
     if amount is None:

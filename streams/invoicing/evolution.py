@@ -6,10 +6,9 @@ from schemas.events import accounts
 from schemas.events.accounts import AccountsEvent
 from streams.invoicing.contracts import contract_of, tariff_of
 from streams.invoicing.invoices import add
-from streams.invoicing.periods import DAY_MS
 from streams.invoicing.refusals import contract_refusal, tariff_refusal
-from streams.invoicing.state import LATE_MS, Draft, State
-from streams.invoicing.usage import heard
+from streams.invoicing.state import Draft, State
+from streams.invoicing.usage import forget, heard, remember
 
 
 def evolve(state: State, event: AccountsEvent) -> State:
@@ -44,20 +43,16 @@ def retain(state: State) -> bool:
 
 
 def _remember(state: State, event: accounts.UsageRated) -> None:
-    """The usage that this answers was heard just before: only then does it count as seen."""
-    usage = state.heard
-    if usage is not None and usage.usage_id == event.usage_id:
-        by_day = state.seen.setdefault(usage.site_id, {})
-        by_day.setdefault(usage.day, {})[usage.usage_id] = usage.digest
+    """The usage that this answers was heard just before."""
+    if state.heard is not None and state.heard.usage_id == event.usage_id:
+        remember(state, state.heard)
     state.heard = None
 
 
 def _collect(state: State, event: accounts.UsageCollected) -> None:
     watermark = max(event.collected_until, state.watermarks.get(event.site_id, 0))
     state.watermarks[event.site_id] = watermark
-    by_day = state.seen.get(event.site_id, {})
-    for day in [day for day in by_day if day + DAY_MS <= watermark - LATE_MS]:
-        del by_day[day]
+    forget(state, event.site_id, watermark)
 
 
 def _close(state: State, event: accounts.BillingPeriodClosed) -> None:

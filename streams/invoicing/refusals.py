@@ -1,7 +1,7 @@
 """Why an event of an account is refused: a code, and a sentence for people.
 
-Usage: unknown_meter, wrong_unit, negative_quantity, negative_price, bad_interval, usage_id_taken,
-usage_too_late, unpriced_model, amount_too_large.
+Usage: unknown_meter, wrong_unit, negative_quantity, negative_price, bad_interval, usage_too_late,
+usage_recorded, unpriced_model, amount_too_large.
 Tariff: tariff_id_taken, reserved_id, unknown_currency, duplicate_model, negative_price,
 too_many_tariffs.
 Contract: contract_id_taken, reserved_id, unknown_tariff, tariff_not_effective,
@@ -17,15 +17,14 @@ from streams.invoicing.contracts import (
     same_terms,
     tariff_of,
 )
-from streams.invoicing.periods import DAY_MS, LATEST_MS, PERIODS
+from streams.invoicing.periods import LATEST_MS, PERIODS
 from streams.invoicing.state import (
-    LATE_MS,
     MAX_CONTRACTS,
     MAX_GRACE_S,
     MAX_TARIFFS,
     State,
 )
-from streams.invoicing.usage import UNITS
+from streams.invoicing.usage import UNITS, recorded_until
 
 Refusal = tuple[str, str]
 
@@ -43,8 +42,9 @@ def refused(event: UsageRecorded | TariffPublished | ContractSigned, why: Refusa
 
 
 def usage_refusal(state: State, usage: UsageRecorded) -> Refusal | None:
-    """Whatever the tariff says. A repeat is no refusal; see `usage.seen_as`."""
-    late = state.watermarks.get(usage.site_id, 0) - LATE_MS
+    """Whatever the tariff says."""
+    watermark = state.watermarks.get(usage.site_id, 0)
+    recorded = recorded_until(state, usage)
     return _first(
         (
             usage.meter not in UNITS,
@@ -72,10 +72,14 @@ def usage_refusal(state: State, usage: UsageRecorded) -> Refusal | None:
             "The interval must end after it starts, between 1970 and 9999.",
         ),
         (
-            usage.interval_end <= late,
+            usage.interval_start < watermark,
             "usage_too_late",
-            f"It ended more than {LATE_MS // DAY_MS} days before what site {usage.site_id} said "
-            f"was all; it can no longer be told from a repeat.",
+            f"Site {usage.site_id} said that everything before {watermark} ms was recorded.",
+        ),
+        (
+            usage.interval_start < recorded,
+            "usage_recorded",
+            f"{usage.meter} of {usage.placement_id} was recorded up to {recorded} ms before.",
         ),
     )
 
@@ -181,10 +185,6 @@ def unpriced(usage: UsageRecorded, tariff_id: str) -> Refusal:
 
 def too_large(amount_usd_micros: int) -> Refusal:
     return "amount_too_large", f"{amount_usd_micros} micro-dollars for one usage cannot be true."
-
-
-def taken(usage: UsageRecorded) -> Refusal:
-    return "usage_id_taken", f"Usage {usage.usage_id} was recorded before, with other content."
 
 
 def _overlaps(state: State, event: ContractSigned, default_id: str) -> bool:

@@ -1,17 +1,13 @@
 """What invoicing remembers of one customer.
 
-Bounds: usage is held until its period is drafted, and its id LATE_MS longer; tariffs and contracts
-are limited in number; a draft is held until it is final.
+Bounds: usage is held until its period is drafted; how far each placement was recorded, until its
+site's watermark passes that; tariffs and contracts are limited in number; a draft is held until it
+is final.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-
-from streams.invoicing.periods import DAY_MS
-
-LATE_MS = 7 * DAY_MS
-"""How far behind its site's watermark a usage may still arrive, or be recognised as repeated."""
 
 MAX_TARIFFS = 1_000
 MAX_CONTRACTS = 1_000
@@ -85,12 +81,13 @@ class Draft:
 
 @dataclass(slots=True, kw_only=True)
 class Heard:
-    """The newest usage heard: when it is rated it counts as seen."""
+    """The newest usage heard: it counts as recorded when it is rated."""
 
     usage_id: str
     site_id: str
-    day: int
-    digest: int
+    meter: str
+    placement_id: str
+    ends_at: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,7 +97,7 @@ class State:
     periods: open ones, by contract and start
     drafts: by invoice
     watermarks: by site
-    seen: digest of each rated usage, by site, day of its end, and usage id
+    recorded: the end of the newest usage rated, by site, meter and placement; see `usage`
     """
 
     customer_id: str
@@ -109,5 +106,5 @@ class State:
     periods: dict[str, dict[int, Period]] = field(default_factory=dict)
     drafts: dict[str, Draft] = field(default_factory=dict)
     watermarks: dict[str, int] = field(default_factory=dict)
-    seen: dict[str, dict[int, dict[str, int]]] = field(default_factory=dict)
+    recorded: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     heard: Heard | None = None

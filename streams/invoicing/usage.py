@@ -1,12 +1,16 @@
-"""A recorded usage: rated, and told from its repeats."""
+"""A recorded usage: rated, and told from one that was recorded before.
+
+The loop drops an answer of metering that comes again (`cause` marks), so the same usage gets here
+twice only if metering decided about it twice, which no version of it may. A bill should not depend
+on that, and needs no ids for it: metering records each meter of a placement in ascending time,
+without overlap, and nothing behind its watermark. So what starts before the end of the last, or
+before the site's watermark, was recorded before, or contradicts what was.
+"""
 
 from __future__ import annotations
 
-import hashlib
-
 from schemas.events.accounts import UsageRated, UsageRecorded
 from streams.invoicing.contracts import ANY_MODEL, usd_micros
-from streams.invoicing.periods import period_at
 from streams.invoicing.rating import energy, gpu_time
 from streams.invoicing.state import Contract, Heard, State, Tariff
 
@@ -56,35 +60,31 @@ def heard(usage: UsageRecorded) -> Heard:
     return Heard(
         usage_id=usage.usage_id,
         site_id=usage.site_id,
-        day=period_at("day", usage.interval_end)[0],
-        digest=_digest(usage),
+        meter=usage.meter,
+        placement_id=usage.placement_id,
+        ends_at=usage.interval_end,
     )
 
 
-def seen_as(state: State, usage_id: str) -> int | None:
-    """The digest under which a usage was rated, if it was."""
-    for by_day in state.seen.values():
-        for digests in by_day.values():
-            if usage_id in digests:
-                return digests[usage_id]
-    return None
+def recorded_until(state: State, usage: UsageRecorded) -> int:
+    """Up to when this meter of this placement was rated, as far as its site's watermark has not
+    passed that."""
+    by_placement = state.recorded.get(usage.site_id, {}).get(usage.meter, {})
+    return by_placement.get(usage.placement_id, 0)
 
 
-def _digest(usage: UsageRecorded) -> int:
-    """Of everything but when it was said."""
-    content = (
-        usage.site_id,
-        usage.workload_id,
-        usage.placement_id,
-        usage.meter,
-        usage.gpu_model,
-        usage.interval_start,
-        usage.interval_end,
-        usage.quantity,
-        usage.unit,
-        *(
-            None if price is None else usd_micros(price)
-            for price in (usage.price_usd_per_mwh, usage.list_price_usd_per_gpu_hour)
-        ),
-    )
-    return int.from_bytes(hashlib.blake2b(repr(content).encode(), digest_size=8).digest(), "big")
+def remember(state: State, usage: Heard) -> None:
+    by_placement = state.recorded.setdefault(usage.site_id, {}).setdefault(usage.meter, {})
+    by_placement[usage.placement_id] = usage.ends_at
+
+
+def forget(state: State, site_id: str, watermark: int) -> None:
+    """What the watermark refuses anyway."""
+    by_meter = state.recorded.get(site_id, {})
+    for meter, by_placement in list(by_meter.items()):
+        for placement_id in [p for p, ends_at in by_placement.items() if ends_at <= watermark]:
+            del by_placement[placement_id]
+        if not by_placement:
+            del by_meter[meter]
+    if not by_meter:
+        state.recorded.pop(site_id, None)

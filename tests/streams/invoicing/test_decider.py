@@ -12,7 +12,6 @@ from schemas.events.accounts import AccountsEvent
 from streams.invoicing.agent import AGENT
 from streams.invoicing.contracts import on_demand, on_demand_id
 from streams.invoicing.invoices import MAX_PART_BYTES
-from streams.invoicing.state import LATE_MS
 from tests.streams.invoicing.account import (
     CUSTOMER,
     GPU_HOUR,
@@ -214,9 +213,10 @@ def test_usage_for_a_drafted_period_is_billed_in_the_next_one() -> None:
     folded = signed().fold(
         used("u1", start=at(1, 10)),
         collected(at(2)),
-        used("u2", start=at(1, 11)),
+        used("u2", start=at(1, 11), site_id="odessa"),
         used("u3", start=at(2, 11)),
         collected(at(3)),
+        collected(at(3), site_id="odessa"),
     )
     first, second = folded.invoices
     assert [line.usage_ids for line in first.lines] == [("u1",)]
@@ -248,31 +248,48 @@ def test_other_billing_periods(period: str, last_open: int, first_closed: int) -
     assert len(folded.invoices) == 1
 
 
-def test_repeated_usage_is_billed_once() -> None:
-    folded = signed().fold(
-        used("u1", start=at(1), price=None, said=at(2)),
-        used("u1", start=at(1), said=at(3)),
-    )
-    assert len(folded.answers) == 1
-    folded.fold(collected(at(2)), used("u1", start=at(1)), collected(at(3)))
-    assert len(folded.invoices) == 1
+@pytest.mark.parametrize(
+    "again",
+    [
+        used("u1", start=at(1)),
+        used("u1", start=at(1), said=at(9)),
+        used("u1", start=at(1), quantity=1),
+        used("u1", start=at(1), gpu_model="A100"),
+        used("u9", start=at(1)),
+        used("u9", start=at(1, 0, 59)),
+    ],
+)
+def test_a_meter_of_a_placement_is_billed_once_for_any_time(again: AccountsEvent) -> None:
+    folded = signed().fold(used("u1", start=at(1)), again)
+    assert folded.reasons == ["usage_recorded"]
+    assert folded.amounts == [3 * DOLLAR]
+    # and once its site has said that this was all
+    folded.fold(collected(at(1, 1)), again, collected(at(2)))
+    assert folded.reasons == ["usage_recorded", "usage_too_late"]
+    assert [invoice.total_usd_micros for invoice in folded.invoices] == [3 * DOLLAR]
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        used("u1", start=at(1), quantity=1),
-        used("u1", start=at(2)),
-        used("u1", start=at(1), workload_id="w2"),
-        used("u1", start=at(1), site_id="odessa"),
-        used("u1", start=at(1), gpu_model="A100"),
-        used("u1", start=at(1), list_price="2"),
+        used("u2", start=at(1, 1)),
+        used("u2", start=at(1), workload_id="w2"),
+        used("u2", start=at(1), site_id="odessa"),
+        used("u2", start=at(1), meter="energy"),
     ],
 )
-def test_a_usage_id_with_other_content_is_refused(other: AccountsEvent) -> None:
+def test_later_usage_and_usage_of_something_else_is_no_repeat(other: AccountsEvent) -> None:
     folded = signed().fold(used("u1", start=at(1)), other)
-    assert folded.reasons == ["usage_id_taken"]
-    assert folded.amounts == [3 * DOLLAR]
+    assert folded.reasons == []
+    assert len(folded.amounts) == 2
+
+
+def test_what_was_collected_is_not_remembered() -> None:
+    usages = (used(f"u{n}", start=at(1), workload_id=f"w{n}") for n in range(100))
+    folded = signed().fold(*usages, collected(at(1)))
+    assert len(folded.state.recorded["plano"]["gpu_time"]) == 100
+    folded.fold(collected(at(1, 1)))
+    assert folded.state.recorded == {}
 
 
 @pytest.mark.parametrize(
@@ -303,14 +320,6 @@ def test_usage_that_cannot_be_billed_is_refused(usage: accounts.UsageRecorded, r
 def test_a_refused_usage_may_be_mended() -> None:
     folded = signed().fold(used(start=at(1), quantity=-1), used(start=at(1)))
     assert folded.amounts == [3 * DOLLAR]
-
-
-def test_usage_that_could_not_be_told_from_a_repeat_is_refused() -> None:
-    folded = signed().fold(used("u1", start=at(1)), collected(at(20)))
-    assert folded.state.seen["plano"] == {}
-    folded.fold(used("u1", start=at(1)), used("u2", start=at(20) - LATE_MS))
-    assert folded.reasons == ["usage_too_late"]
-    assert len(folded.amounts) == 2
 
 
 @pytest.mark.parametrize(
@@ -376,7 +385,7 @@ def test_an_invoice_too_big_for_a_record_comes_in_parts() -> None:
 def test_sums_that_no_record_holds_come_in_parts() -> None:
     quantity = 2**62
     folded = Folded().fold(tariff(prices=[("H100", "0")]), contract())
-    folded.fold(*(used(f"u{i}", start=at(1), quantity=quantity) for i in range(3)))
+    folded.fold(*(used(f"u{i}", start=at(1, i), quantity=quantity) for i in range(3)))
     folded.fold(collected(at(2)))
     assert [invoice.lines[0].quantity for invoice in folded.invoices] == [quantity] * 3
 

@@ -226,18 +226,20 @@ def test_energy_billed_and_energy_left_out_are_the_energy_metered(
 
 @settings(deadline=None, max_examples=75)
 @given(steps=STEPS, lag=st.integers(0, 6))
-def test_usage_ids_are_unique_and_no_usage_comes_behind_its_watermark(
+def test_usage_is_recorded_once_in_order_and_never_behind_its_watermark(
     steps: list[Step], lag: int
 ) -> None:
     folded = Folded().fold(*written(steps, lag).log)
     usages = [*folded.usage("gpu_time"), *folded.usage("energy")]
     assert len({usage.usage_id for usage in usages}) == len(usages)
-    until = 0
+    until, recorded = 0, dict[tuple[str, str], int]()
     for answer in folded.answers:
         if hasattr(answer, "collected_until"):
             until = max(until, answer.collected_until)
         else:
-            assert answer.interval_start >= until
+            placed = answer.placement_id, answer.meter
+            assert answer.interval_start >= max(until, recorded.get(placed, 0))
+            recorded[placed] = answer.interval_end
 
 
 @settings(deadline=None, max_examples=75)
