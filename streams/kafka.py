@@ -21,6 +21,7 @@ from schemas.codec import OutRecord
 from schemas.record import Record, record_of
 from schemas.topics import MAX_RECORD_BYTES, Topic, Topics
 from streams.errors import LogUnavailable, NotProvisioned, PublishingFailed
+from streams.log import Delivered
 
 _LIBRARY_LOG = logging.getLogger("librdkafka")
 
@@ -85,7 +86,12 @@ class KafkaLog:
         """From now on every call is over within about so many seconds; also those under way."""
         self._last_call = time.monotonic() + within_s
 
-    def publish(self, record: OutRecord) -> None:
+    def publish(self, record: OutRecord, on_delivered: Delivered | None = None) -> None:
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            self._on_delivery(error, message)
+            if error is None and on_delivered is not None:
+                on_delivered(int(message.offset() or 0))
+
         self._check()
         deadline = self._deadline()
         while True:
@@ -96,7 +102,7 @@ class KafkaLog:
                     key=record.key,
                     partition=_ANY_PARTITION if record.partition is None else record.partition,
                     headers=cast(Any, record.headers),
-                    on_delivery=self._on_delivery,
+                    on_delivery=self._on_delivery if on_delivered is None else delivered,
                 )
             except BufferError:  # full: wait for room, for a bounded time
                 if self._left_s(deadline) <= 0:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from schemas.codec import OutRecord
 from schemas.record import Record
 from schemas.topics import Topic
 
+Delivered = Callable[[int], None]
+
 
 class Log(Protocol):
     """Partitions of records: written in order, read in order, by offset."""
 
-    def publish(self, record: OutRecord) -> None:
-        """Queue a record behind all others of its partition. Raises PublishingFailed."""
+    def publish(self, record: OutRecord, on_delivered: Delivered | None = None) -> None:
+        """Queue a record behind all others of its partition. Raises PublishingFailed.
+
+        on_delivered: called with the offset that the record was given, before `flush` returns
+        """
         ...
 
     def flush(self) -> None:

@@ -14,6 +14,7 @@ from schemas.codec import OutRecord
 from schemas.record import Record
 from schemas.topics import Topic, by_name, home_partition
 from streams.errors import NotProvisioned
+from streams.log import Delivered
 
 Place = tuple[str, int]
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -72,19 +73,21 @@ class MemoryLog:
         surviving: Callable[[int], int] = lambda _: 0,
     ) -> None:
         self._broker = broker
-        self._buffer: list[OutRecord] = []
+        self._buffer: list[tuple[OutRecord, Delivered | None]] = []
         self._delivered: dict[Place, int] = {}
         self._crash_after = crash_after
         self._surviving = surviving
 
-    def publish(self, record: OutRecord) -> None:
+    def publish(self, record: OutRecord, on_delivered: Delivered | None = None) -> None:
         self._live()
-        self._buffer.append(record)
+        self._buffer.append((record, on_delivered))
 
     def flush(self) -> None:
         self._live()
-        for record in self._buffer:
-            self._deliver(record)
+        for record, on_delivered in self._buffer:
+            offset = self._deliver(record)
+            if on_delivered is not None:
+                on_delivered(offset)
         self._buffer.clear()
 
     def delivered(self) -> dict[Place, int]:
@@ -106,7 +109,7 @@ class MemoryLog:
     def crash(self) -> None:
         """Die: of each partition's buffered records a beginning survives, the rest is lost."""
         waiting: dict[Place, list[OutRecord]] = {}
-        for record in self._buffer:
+        for record, _ in self._buffer:
             waiting.setdefault((record.topic.name, self._partition_of(record)), []).append(record)
         self._buffer.clear()
         for records in waiting.values():
@@ -121,9 +124,10 @@ class MemoryLog:
         if self._crash_after < 0:
             self.crash()
 
-    def _deliver(self, record: OutRecord) -> None:
+    def _deliver(self, record: OutRecord) -> int:
         partition, offset = self._broker.append(record)
         self._delivered[record.topic.name, partition] = offset
+        return offset
 
     def _partition_of(self, record: OutRecord) -> int:
         if record.partition is not None:

@@ -1,8 +1,8 @@
 """An agent's state after an offset, written to a compacted topic and found again in O(1).
 
 A snapshot is one body in chunks of at most 512 KiB. Each chunk is a record; the last one is the
-pointer: it holds the offsets of the others and the digest of the whole. Whoever dies before the
-pointer is durable has written nothing that counts.
+pointer: it holds the offsets of the others, which must be durable before, and the digest of the
+whole. Whoever dies before the pointer is durable has written nothing that counts.
 
 The topic is compacted by key. Keys alternate between two slots, so the chunks of a snapshot that is
 only half written never replace those of the last whole one.
@@ -13,11 +13,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 
-from schemas.codec import Codec, record_for
+from schemas.codec import Codec, OutRecord, record_for
 from schemas.envelope import produced
 from schemas.errors import CodecError
 from schemas.events.snapshots import SnapshotWritten
@@ -115,15 +116,19 @@ def write(
         digest=hashlib.sha256(body).hexdigest(),
         body=b"",
     )
-    offsets: list[int] = []
-    for index in range(count):
-        chunk = replace(
-            whole,
-            index=index,
-            chunk_offsets=tuple(offsets) if index == count - 1 else (),
-            body=body[index * MAX_CHUNK_BYTES : (index + 1) * MAX_CHUNK_BYTES],
-        )
-        offsets.append(_write_chunk(log, codec, processor.agent, chunk, slot))
+    chunks = [
+        replace(whole, index=i, body=body[i * MAX_CHUNK_BYTES : (i + 1) * MAX_CHUNK_BYTES])
+        for i in range(count)
+    ]
+    offsets = [-1] * (count - 1)
+    for index, chunk in enumerate(chunks[:-1]):
+        record = _record_of(codec, processor.agent, chunk, slot)
+        log.publish(record, partial(offsets.__setitem__, index))
+    if count > 1:
+        log.flush()
+    pointer = replace(chunks[-1], chunk_offsets=tuple(offsets))
+    log.publish(_record_of(codec, processor.agent, pointer, slot))
+    log.flush()
 
 
 def newest(log: Log, codec: Codec, agent: Agent[Any, Any], partition: int) -> Found:
@@ -157,16 +162,13 @@ def load(processor: Processor[Any], saved: Saved) -> None:
     processor.at = saved.at
 
 
-def _write_chunk(
-    log: Log, codec: Codec, agent: Agent[Any, Any], chunk: SnapshotWritten, slot: int
-) -> int:
+def _record_of(
+    codec: Codec, agent: Agent[Any, Any], chunk: SnapshotWritten, slot: int
+) -> OutRecord:
     topic = snapshots_topic(agent.name)
     envelope = produced(chunk, source=f"/hcp/agents/{agent.name}/{agent.version}")
     key = f"{agent.name}/{chunk.log}:{chunk.partition}/{slot}/{chunk.index}".encode()
-    record = record_for(topic, chunk, envelope, codec, key=key, partition=chunk.partition)
-    log.publish(record)
-    log.flush()
-    return log.delivered()[topic.name, chunk.partition]
+    return record_for(topic, chunk, envelope, codec, key=key, partition=chunk.partition)
 
 
 def _pointers(

@@ -12,7 +12,7 @@ from schemas.provisioning import provision
 from schemas.record import Record
 from schemas.topics import Event, Topic, Topics, topic_of
 from streams.kafka import KafkaLog
-from streams.log import Log
+from streams.log import Delivered, Log
 from streams.memory import Crashed, MemoryBroker, MemoryLog
 
 CODEC = Codec(LocalIds())  # the same ids on both, so that bytes can be compared
@@ -53,9 +53,9 @@ class MortalKafkaLog(KafkaLog):
         super().__init__(kafka, topics, patience_s=20)
         self._left = crash_after
 
-    def publish(self, record: OutRecord) -> None:
+    def publish(self, record: OutRecord, on_delivered: Delivered | None = None) -> None:
         self._live()
-        super().publish(record)
+        super().publish(record, on_delivered)
 
     def flush(self) -> None:
         self._live()

@@ -8,14 +8,14 @@ from itertools import pairwise
 
 import pytest
 
-from schemas.codec import record_for
+from schemas.codec import OutRecord, record_for
 from schemas.envelope import produced
 from schemas.events.snapshots import SnapshotWritten
 from schemas.topics import DECISIONS, SITES, home_partition, snapshots_topic
 from streams import snapshots
 from streams.driver import Seat
 from streams.log import Log
-from streams.memory import Crashed
+from streams.memory import Crashed, MemoryLog
 from streams.snapshots import state_bytes
 from tests.streams.conftest import OpenSubstrate
 from tests.streams.ledger import LEDGER
@@ -62,6 +62,16 @@ class TestLog:
         publish(log, 3)
         log.flush()
         assert log.delivered() == {(SITES.name, 0): 4}
+
+    def test_tells_each_record_that_asks_where_it_went(self, substrate: Substrate) -> None:
+        put(substrate, report(0))
+        log, offsets = substrate.open(), list[int]()
+        for at in range(3):
+            event = report(at)
+            envelope = produced(event, source="/tests")
+            log.publish(record_for(SITES, event, envelope, CODEC), offsets.append)
+        log.flush()
+        assert offsets == [1, 2, 3]
 
     def test_keys_go_to_their_home_partition(self, open_substrate: OpenSubstrate) -> None:
         log = open_substrate(3).open()
@@ -138,6 +148,35 @@ class TestSnapshots:
         put(substrate, *random_events(2, 8))
         seat.run()
         assert state_bytes(seat.worker.processor) != before
+
+    def test_is_durable_in_two_steps_whatever_a_zombie_writes_in_between(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Given a zombie that writes a chunk of its own before each of ours
+        monkeypatch.setattr(snapshots, "MAX_CHUNK_BYTES", 64)
+        substrate, flushes = MemorySubstrate(), []
+
+        class Contended(MemoryLog):
+            def flush(self) -> None:
+                flushes.append(len(self._buffer))
+                super().flush()
+
+            def _deliver(self, record: OutRecord) -> int:
+                if record.topic.name == snapshots_topic("routing").name:
+                    super()._deliver(record)
+                return super()._deliver(record)
+
+        seat = Seat(LEDGER, 0, CODEC, lambda: Contended(substrate.broker))
+        put(substrate, *random_events(1, 30))
+        # When it writes a snapshot of many chunks
+        seat.run()
+        # Then the chunks go out together, the pointer alone, and it is found whole
+        answers, chunks, pointer = flushes
+        assert (answers > 0, chunks > 3, pointer) == (True, True, 1)
+        before = state_bytes(seat.worker.processor)
+        seat.restart()
+        assert seat.worker.processor.position == seat.acked
+        assert state_bytes(seat.worker.processor) == before
 
     def test_no_snapshot_no_state(self, seat: Seat) -> None:
         assert seat.worker.processor.position == -1
