@@ -347,6 +347,13 @@ def test_operations(operations: Operations, event: Event, expected: list[Operati
     assert operations(record(event)) == expected
 
 
+def test_a_meter_that_routing_will_refuse_is_not_shown_until_it_does() -> None:
+    reading = METERED.readings[0]
+    twice = replace(METERED, readings=(reading, replace(reading, energy_wh=1)))
+    assert energy.operations(record(twice)) == []
+    assert len(energy.operations(record(METERED))) == 1
+
+
 def test_contracts_of_the_same_name_are_one_row_each_customer() -> None:
     rows = [
         put.row
