@@ -49,7 +49,6 @@ from streams.routing.curtailment import answer_limits
 from streams.routing.draft import Answer, Draft
 from streams.routing.evolution import apply
 from streams.routing.plan import apply_plan
-from streams.routing.registry import comes_back_different
 from streams.routing.rejection import OfUnit, refuse, subject_of
 from streams.routing.state import GPU, State
 from streams.routing.submission import answer_submission
@@ -119,7 +118,7 @@ def _take(state: State, event: SitesEvent) -> None:
 
 def _answer(draft: Draft, event: SitesEvent) -> None:  # noqa: PLR0912 - one row a type
     state = draft.state
-    different = isinstance(event, UnitRegistered) and comes_back_different(state, event)
+    replaced_ths = units.replaced_ths(state, event) if isinstance(event, UnitRegistered) else None
     before = state.now
     offer_changed = state.offer_changed
     prices = (state.power_price_micros, state.hashprice_micros)
@@ -148,9 +147,9 @@ def _answer(draft: Draft, event: SitesEvent) -> None:  # noqa: PLR0912 - one row
             if isinstance(event, SiteConfigured):
                 draft.summarize()
         case UnitRegistered():
-            if different:
-                units.changed(draft, event)
-            if different or event.kind == GPU:
+            if replaced_ths is not None:
+                units.changed(draft, event, replaced_ths)
+            if replaced_ths is not None or event.kind == GPU:
                 _offer(draft)
         case UnitFailed() | UnitRecovered() | UnitDrained() | UnitReported() | UnitSwitched():
             _answer_unit(draft, event)

@@ -14,7 +14,8 @@ from schemas.events.sites import (
 from streams.routing.draft import Draft
 from streams.routing.economics import mining_value
 from streams.routing.evolution import MAX_SWITCH_FAILURES
-from streams.routing.state import ASIC, OFF, Unit, Workload
+from streams.routing.registry import comes_back_different
+from streams.routing.state import ASIC, OFF, State, Unit, Workload
 
 MAX_SWITCH_ATTEMPTS = 5
 """Placements of one workload whose switch may fail; after the last it is released as failed."""
@@ -24,7 +25,7 @@ def failed(draft: Draft, event: UnitFailed) -> None:
     unit = draft.state.units[event.unit_id]
     detail = f"{unit.unit_id} on {unit.feeder_id} failed: {event.reason or 'no reason given'}."
     draft.raise_alert(unit.unit_id, "unit_failed", "critical", detail)
-    _evacuate(draft, unit, "unit_failed", "failed")
+    _evacuate(draft, unit, "unit_failed", "failed", running_ths(unit))
 
 
 def recovered(draft: Draft, event: UnitRecovered) -> None:
@@ -36,12 +37,13 @@ def drained(draft: Draft, event: UnitDrained) -> None:
     """Workloads run to their end; an ASIC is turned off."""
     unit = draft.state.units[event.unit_id]
     if unit.kind == ASIC and unit.planned_w:
-        _turn_off(draft, unit, "drained", f"{unit.unit_id} is drained.")
+        _turn_off(draft, unit, "drained", f"{unit.unit_id} is drained.", running_ths(unit))
 
 
-def changed(draft: Draft, event: UnitRegistered) -> None:
-    """A unit that came back different is emptied first: its power was planned for what it was."""
-    _evacuate(draft, draft.state.units[event.unit_id], "unit_changed", "unit_changed")
+def changed(draft: Draft, event: UnitRegistered, lost_ths: int) -> None:
+    """A unit that came back different is emptied first: its power was planned for what it was, and
+    `lost_ths` is what it mined with it."""
+    _evacuate(draft, draft.state.units[event.unit_id], "unit_changed", "unit_changed", lost_ths)
 
 
 def reported(draft: Draft, event: UnitReported) -> None:
@@ -67,9 +69,22 @@ def switched(draft: Draft, event: UnitSwitched) -> None:
     if unit.failed_switches >= MAX_SWITCH_FAILURES:
         detail = f"{unit.unit_id} failed to switch {unit.failed_switches} times in a row."
         draft.raise_alert(unit.unit_id, "switch_failing", "critical", detail)
-        _evacuate(draft, unit, "unit_failed", "failed")
+        _evacuate(draft, unit, "unit_failed", "failed", running_ths(unit))
     elif unit.kind == ASIC:
-        _turn_off(draft, unit, "failed", f"{unit.unit_id} did not switch to {event.mode}.")
+        reason = f"{unit.unit_id} did not switch to {event.mode}."
+        _turn_off(draft, unit, "failed", reason, running_ths(unit))
+
+
+def replaced_ths(state: State, event: UnitRegistered) -> int | None:
+    """What a known unit mines until this registration makes it another; None when it does not."""
+    if comes_back_different(state, event):
+        return running_ths(state.units[event.unit_id])
+    return None
+
+
+def running_ths(unit: Unit) -> int:
+    """What the unit mines in its present mode, in TH/s."""
+    return unit.modes[unit.mode].hashrate_ths
 
 
 def _try_elsewhere(draft: Draft, workload: Workload, why: str) -> None:
@@ -80,17 +95,20 @@ def _try_elsewhere(draft: Draft, workload: Workload, why: str) -> None:
     draft.requeue(workload, "switch_failed")
 
 
-def _evacuate(draft: Draft, unit: Unit, requeue_reason: str, mode_reason: str) -> None:
+def _evacuate(
+    draft: Draft, unit: Unit, requeue_reason: str, mode_reason: str, lost_ths: int
+) -> None:
     for workload_id in sorted(unit.loads):
         workload = draft.state.workloads[workload_id]
         _explain_requeue(draft, workload, f"{unit.unit_id} cannot run it ({requeue_reason}).")
         draft.requeue(workload, requeue_reason)
     if unit.planned_w:
-        _turn_off(draft, unit, mode_reason, f"{unit.unit_id} cannot go on ({requeue_reason}).")
+        reason = f"{unit.unit_id} cannot go on ({requeue_reason})."
+        _turn_off(draft, unit, mode_reason, reason, lost_ths)
 
 
-def _turn_off(draft: Draft, unit: Unit, mode_reason: str, reason: str) -> None:
-    freed_w, lost_ths = unit.planned_w, unit.modes[unit.mode].hashrate_ths
+def _turn_off(draft: Draft, unit: Unit, mode_reason: str, reason: str, lost_ths: int) -> None:
+    freed_w = unit.planned_w
     decision_id = draft.new_id("unit", unit.unit_id)
     alternatives = [
         Alternative(

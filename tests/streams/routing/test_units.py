@@ -13,6 +13,7 @@ from tests.streams.routing.site import (
     completed,
     configured,
     drained,
+    explained,
     failed,
     gpu,
     names,
@@ -158,8 +159,12 @@ def test_a_gpu_that_comes_back_different_is_emptied_first() -> None:
 def test_an_asic_that_comes_back_with_other_modes_is_off_first() -> None:
     site = SiteUnderTest()
     site.asics(1)
-    assigned = the(sites.UnitModeAssigned, site.when(asic("a00", normal_w=60_000)))
+    answers = site.when(asic("a00", normal_w=60_000))
+    assigned = the(sites.UnitModeAssigned, answers)
     assert (assigned.mode, assigned.reason) == ("off", "unit_changed")
+    assert explained(answers).value_usd_micros_per_hour == -(318_333 - 87_500), (
+        "it mined at a profit"
+    )
     assert the(sites.PowerPlanApplied, site.when(plan({"normal": ["a00"]}))).skipped == 1
 
 
