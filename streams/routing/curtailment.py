@@ -55,6 +55,7 @@ def _sentence(shed: Shed) -> str:
     told = f"{shed.mining_units} ASICs give back {shed.mining_w} W"
     if shed.workload_ids:
         told += f" and {len(shed.workload_ids)} workloads {shed.ai_w} W"
+        return f"{told}, mining first, then the lowest priority."
     return f"{told}, the least dollars per watt first."
 
 

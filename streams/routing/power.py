@@ -1,7 +1,8 @@
 """Keeps planned power at or below every limit, at once and without any plan.
 
-Mining goes first, by merit order; only when no mining is left does AI go, the lowest dollars per
-watt first. Workloads that share a GPU go together, because only then does its power come back.
+Mining goes first, by merit order; only when no mining is left does AI go, the lowest priority
+first and of one priority the lowest dollars per watt. Workloads that share a GPU go together,
+because only then does its power come back; the most urgent of them speaks for all.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 
 from streams.routing.draft import Draft
 from streams.routing.merit_order import Displacement
-from streams.routing.state import State, Workload
+from streams.routing.state import State
 
 
 @dataclass(slots=True)
@@ -71,8 +72,9 @@ class _Group:
 
     group_id: str
     workload_ids: list[str]
+    priority: int
+    revenue: int
     power_w: int = 0
-    revenue: int = 0
 
 
 def _shed_ai(draft: Draft, shed: Shed, feeder_id: str | None, over_w: int, reason: str) -> None:
@@ -97,7 +99,7 @@ def _shed_ai(draft: Draft, shed: Shed, feeder_id: str | None, over_w: int, reaso
 
 
 def _groups(state: State, feeder_id: str | None) -> list[_Group]:
-    """What runs on the feeder (or the site), the lowest dollars per watt first."""
+    """What runs on the feeder (or the site), what goes first first."""
     groups: dict[str, _Group] = {}
     for unit in state.units.values():
         if not unit.loads or feeder_id not in (None, unit.feeder_id):
@@ -105,15 +107,21 @@ def _groups(state: State, feeder_id: str | None) -> list[_Group]:
         workload_ids = sorted(unit.loads)
         group = groups.get(workload_ids[0])
         if group is None:
-            revenue = sum(_revenue(state.workloads[known]) for known in workload_ids)
-            group = _Group(workload_ids[0], workload_ids, revenue=revenue)
+            together = [state.workloads[known] for known in workload_ids]
+            group = _Group(
+                workload_ids[0],
+                workload_ids,
+                priority=max(workload.priority for workload in together),
+                revenue=sum(workload.revenue_micros_per_hour for workload in together),
+            )
             groups[group.group_id] = group
         group.power_w += unit.planned_w
     powered = [group for group in groups.values() if group.power_w > 0]
     return sorted(
-        powered, key=lambda group: (group.revenue * 1_000_000 // group.power_w, group.group_id)
+        powered,
+        key=lambda group: (
+            group.priority,
+            group.revenue * 1_000_000 // group.power_w,
+            group.group_id,
+        ),
     )
-
-
-def _revenue(workload: Workload) -> int:
-    return workload.revenue_micros_per_hour

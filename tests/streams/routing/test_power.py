@@ -54,6 +54,20 @@ def test_ai_goes_only_when_no_mining_is_left_the_lowest_dollars_per_watt_first()
     assert the(sites.CurtailmentMet, answers).power_w == 700
 
 
+def test_the_lowest_priority_goes_before_the_lowest_dollars_per_watt() -> None:
+    # Given urgent at $1.29 for 700 W, which shares its GPU, and w3 at $2.35 for 700 W
+    site = SiteUnderTest()
+    site.gpus(1, model="A100")
+    site.gpus(1, model="H100")
+    site.given(
+        submitted("w1", model="A100", milli=500, priority=-9),
+        submitted("urgent", model="A100", milli=500, priority=9),
+        submitted("w3", priority=8),
+    )
+    requeued = the(sites.WorkloadRequeued, site.when(curtailment(700)))
+    assert requeued.workload_id == "w3"
+
+
 def test_a_level_of_zero_stops_everything() -> None:
     site = mining_and_ai()
     answers = site.when(curtailment(0))
