@@ -65,7 +65,7 @@ def operations(record: LogRecord) -> list[Operation]:  # noqa: PLR0911 - one ans
         case sites.UnitDrained() as event:
             return [_health(record, event, event.reason, drained_offset=record.offset)]
         case sites.UnitRecovered() as event:
-            return [_health(record, event, "", failed_offset=None, drained_offset=None)]
+            return _recovered(record, event)
         case sites.UnitReported() as event:
             return _reported(record, event)
         case sites.AlertRaised(kind="switch_failing", unit_id=str()) as event:
@@ -122,6 +122,13 @@ def _registered(record: LogRecord, event: sites.UnitRegistered) -> list[Operatio
 def _refused(cause: Cause) -> list[Operation]:
     """The state stays: another registration may be using it, and without one nobody sees it."""
     return [Update(REGISTRATIONS, (cause.partition, cause.offset), {"rejected": True})]
+
+
+def _recovered(record: LogRecord, event: sites.UnitRecovered) -> list[Operation]:
+    """Ends a failure; the drain of a unit that has not failed it ends, any other outlasts it."""
+    key = (event.site_id, event.unit_id)
+    back = Update(STATES, key, {"drained_offset": None}, where={"failed_offset": (None,)})
+    return [back, _health(record, event, "", failed_offset=None)]
 
 
 def _health(record: LogRecord, event: OfUnit, detail: str, **values: object) -> Update:

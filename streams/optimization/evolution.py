@@ -129,7 +129,8 @@ def changed_w(state: State, event: UnitChange | AiChange) -> int:
             known = state.asics.get(event.unit_id or "")
             if isinstance(event, AlertRaised) and event.kind != SWITCH_FAILING:
                 return 0
-            if known is None or known.usable is isinstance(event, UnitRecovered):
+            back = isinstance(event, UnitRecovered)
+            if known is None or known.usable is back or (back and known.failed and known.drained):
                 return 0
             return most_power_w(known.profile)
         case WorkloadPlaced():
@@ -256,7 +257,8 @@ def _change_unit(state: State, event: UnitChange) -> None:
         case UnitDrained():
             state.asics[unit_id] = replace(known, drained=True)
         case UnitRecovered():
-            state.asics[unit_id] = replace(known, failed=False, drained=False, failed_switches=0)
+            drained = known.drained and known.failed  # a drain outlasts a failure
+            state.asics[unit_id] = replace(known, failed=False, drained=drained, failed_switches=0)
         case AlertRaised() if event.kind == SWITCH_FAILING:
             state.asics[unit_id] = replace(known, failed=True)
         case AlertRaised():

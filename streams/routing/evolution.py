@@ -129,8 +129,11 @@ def _fail_unit(state: State, event: UnitFailed) -> None:
 
 
 def _recover_unit(state: State, event: UnitRecovered) -> None:
+    """Ends a failure. A drain is the operator's and outlasts it; recovery ends the drain of a unit
+    that has not failed, which is how it comes back from maintenance."""
     unit = state.units[event.unit_id]
-    change_unit(state, unit, failed=False, drained=False, failed_switches=0)
+    drained = unit.drained and unit.failed
+    change_unit(state, unit, failed=False, drained=drained, failed_switches=0)
     _offer(state)
 
 

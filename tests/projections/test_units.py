@@ -42,7 +42,18 @@ def ended(reason: str) -> list[Operation]:
         ),
         (sites.UnitFailed(reason="fan", **UNIT), health("fan", failed_offset=7)),
         (sites.UnitDrained(reason="dust", **UNIT), health("dust", drained_offset=7)),
-        (sites.UnitRecovered(**UNIT), health("", failed_offset=None, drained_offset=None)),
+        (
+            sites.UnitRecovered(**UNIT),
+            [
+                Update(
+                    STATES,
+                    ("alpha", "u1"),
+                    {"drained_offset": None},
+                    where={"failed_offset": (None,)},
+                ),
+                *health("", failed_offset=None),
+            ],
+        ),
         (
             sites.UnitReported(health="degraded", power_w=9, detail="hot", **UNIT),
             health("hot", degraded_offset=7, reported_power_w=9, temperature_c=None),

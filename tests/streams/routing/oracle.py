@@ -111,8 +111,10 @@ class Oracle:
             case sites.UnitDrained():
                 self.drained.add(event.unit_id)
             case sites.UnitRecovered():
-                self.failed.discard(event.unit_id)
-                self.drained.discard(event.unit_id)
+                if event.unit_id in self.failed:
+                    self.failed.discard(event.unit_id)
+                else:
+                    self.drained.discard(event.unit_id)
             case _:
                 pass
 
@@ -127,6 +129,8 @@ class Oracle:
                 self.asic_w[answer.unit_id] = answer.power_w
                 unusable = answer.unit_id in self.failed | self.drained
                 _check(not (unusable and answer.power_w), f"{answer.unit_id} mines while unusable")
+            case sites.AlertRaised(kind="switch_failing", unit_id=str(unit_id)):
+                self.failed.add(unit_id)
             case sites.WorkloadQueued():
                 _check(answer.workload_id not in self.admitted, f"{answer} admitted twice")
                 self.admitted[answer.workload_id] = answer.gpu_count

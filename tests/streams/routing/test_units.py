@@ -93,6 +93,20 @@ def test_a_drained_asic_is_turned_off() -> None:
     assert (assigned.mode, assigned.reason) == ("off", "drained")
 
 
+def test_recovery_ends_a_failure_and_leaves_the_operators_drain() -> None:
+    site = SiteUnderTest()
+    site.gpus(1)
+    site.asics(1)
+    for unit_id in ("g00", "a00"):
+        site.given(drained(unit_id), failed(unit_id), recovered(unit_id))
+    assert "WorkloadPlaced" not in names(site.when(submitted()))
+    assert the(sites.PowerPlanApplied, site.when(plan({"normal": ["a00"]}))).applied == 0
+    # the next one finds no failure: the units come back from maintenance
+    assert placed_on(site.when(recovered("g00"))) == ["g00"]
+    site.given(recovered("a00"))
+    assert the(sites.PowerPlanApplied, site.when(plan({"normal": ["a00"]}))).applied == 1
+
+
 def test_a_failed_switch_sends_the_workload_elsewhere_a_bounded_number_of_times() -> None:
     site = SiteUnderTest()
     site.gpus(1)
