@@ -107,18 +107,18 @@ async def queue(
     database: Database, limit: int, after: Key | None, *, site_id: str | None
 ) -> list[Row]:
     """As routing looks at it, site by site."""
-    site, urgency, at, last = after or (None, None, None, None)
+    site, urgency, offset, last = after or (None, None, None, None)
     return await database.rows(
         """SELECT *, -priority AS urgency FROM queue
            WHERE (%(site_id)s::text IS NULL OR site_id = %(site_id)s)
-             AND (%(last)s::text IS NULL OR (site_id, -priority, submitted_at, workload_id)
-                  > (%(site)s, %(urgency)s::bigint, %(at)s::timestamptz, %(last)s))
-           ORDER BY site_id, -priority, submitted_at, workload_id LIMIT %(limit)s + 1""",
+             AND (%(last)s::text IS NULL OR (site_id, -priority, queue_offset, workload_id)
+                  > (%(site)s, %(urgency)s::bigint, %(offset)s::bigint, %(last)s))
+           ORDER BY site_id, -priority, queue_offset, workload_id LIMIT %(limit)s + 1""",
         {
             "site_id": site_id,
             "site": site,
             "urgency": urgency,
-            "at": at,
+            "offset": offset,
             "last": last,
             "limit": limit,
         },

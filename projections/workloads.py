@@ -21,7 +21,14 @@ WORKLOADS = Table(
         *("gpu_count", "gpu_milli", "duration_s", "priority", "preemptible", "deadline"),
         *("max_price_usd_per_gpu_hour", "state", "reason", "detail", "units"),
         *("placed_gpu_model", "placement_id", "attempt", "submitted_at", "queued_at"),
-        *("placed_at", "started_at", "ended_at", "price_usd_per_gpu_hour", "decision_id"),
+        *(
+            "queue_offset",
+            "placed_at",
+            "started_at",
+            "ended_at",
+            "price_usd_per_gpu_hour",
+            "decision_id",
+        ),
     ),
 )
 EVENTS = Table(
@@ -48,30 +55,30 @@ def operations(record: LogRecord) -> list[Operation]:
     event = record.event
     if not hasattr(event, "workload_id") or event.workload_id is None:
         return []
-    return [*_changes(event), Append(EVENTS, _history(record, event.workload_id))]
+    return [*_changes(record), Append(EVENTS, _history(record, event.workload_id))]
 
 
-def _changes(event: object) -> list[Operation]:  # noqa: PLR0911 - one answer an event
-    match event:
-        case intake.WorkloadSubmitted():
+def _changes(record: LogRecord) -> list[Operation]:  # noqa: PLR0911 - one answer an event
+    match record.event:
+        case intake.WorkloadSubmitted() as event:
             return [Insert(WORKLOADS, _submitted(event, site_id=None, pool=event.pool))]
-        case intake.WorkloadRejected():
+        case intake.WorkloadRejected() as event:
             return [_rejected(event, site_id=None)]
-        case sites.WorkloadSubmitted():
+        case sites.WorkloadSubmitted() as event:
             row = _submitted(event, site_id=event.site_id, pool=None)
             return [Put(WORKLOADS, row, where={"site_id": (None,)})]
-        case sites.WorkloadRejected():
+        case sites.WorkloadRejected() as event:
             return [_rejected(event, site_id=event.site_id)]
-        case sites.WorkloadQueued():
-            row = _queued(event)
+        case sites.WorkloadQueued() as event:
+            row = _queued(record, event)
             return [Put(WORKLOADS, row, where={"site_id": (None, event.site_id)})]
-        case sites.WorkloadPlaced():
+        case sites.WorkloadPlaced() as event:
             return [_placed(event)]
-        case sites.WorkloadStarted():
+        case sites.WorkloadStarted() as event:
             return [_started(event)]
-        case sites.WorkloadRequeued():
+        case sites.WorkloadRequeued() as event:
             return [_requeued(event)]
-        case sites.WorkloadReleased():
+        case sites.WorkloadReleased() as event:
             return [_released(event)]
         case _:
             return []
@@ -92,10 +99,12 @@ def _submitted(
         "reason": _PENDING,
         "submitted_at": moment(event.at),
         "queued_at": None,
+        "queue_offset": None,
     }
 
 
-def _queued(event: sites.WorkloadQueued) -> Row:
+def _queued(record: LogRecord, event: sites.WorkloadQueued) -> Row:
+    """Routing queues in the order of its site's log, which the offset keeps through requeues."""
     return {
         **_asked(event),
         **_NEW,
@@ -105,6 +114,7 @@ def _queued(event: sites.WorkloadQueued) -> Row:
         "reason": event.reason,
         "submitted_at": moment(event.submitted_at),
         "queued_at": moment(event.at),
+        "queue_offset": record.offset,
     }
 
 

@@ -26,7 +26,7 @@ EXPLAINED = 50
 
 NEWEST = Order("workloads", submitted_at=datetime, workload_id=str)
 LOG_ORDER = Order("workload events", topic=str, partition=int, offset=int)
-QUEUE_ORDER = Order("queue", site_id=str, urgency=int, submitted_at=datetime, workload_id=str)
+QUEUE_ORDER = Order("queue", site_id=str, urgency=int, queue_offset=int, workload_id=str)
 
 
 class Workload(BaseModel):

@@ -188,6 +188,7 @@ CREATE TABLE workloads (
     attempt integer NOT NULL,
     submitted_at timestamptz NOT NULL,
     queued_at timestamptz,
+    queue_offset bigint,
     placed_at timestamptz,
     started_at timestamptz,
     ended_at timestamptz,
@@ -211,10 +212,10 @@ CREATE TABLE workload_events (
 );
 
 CREATE VIEW queue AS
-SELECT row_number() OVER (PARTITION BY site_id ORDER BY priority DESC, submitted_at, workload_id) AS queue_position,
+SELECT row_number() OVER (PARTITION BY site_id ORDER BY priority DESC, queue_offset, workload_id) AS queue_position,
        w.*
 FROM workloads w WHERE state = 'queued' AND queued_at IS NOT NULL
-ORDER BY site_id, priority DESC, submitted_at, workload_id;
+ORDER BY site_id, priority DESC, queue_offset, workload_id;
 
 -- decisions and plans ----------------------------------------------------------------------------
 

@@ -18,5 +18,6 @@ AGENT: Agent[State, SitesEvent] = Agent(
     initial=State,
     decide=decide,
     evolve=evolve,
+    state_version="2",
     retain=retain,
 )

@@ -71,6 +71,8 @@ def _tick(state: State, event: TimePassed) -> None:
     journal.set(state, "doubted", None)
     if event.at == state.now:
         return
+    if state.now is None:
+        lifecycle.begin_to_wait(state, event.at)
     journal.set(state, "now", event.at)
     journal.set(state, "offer_changed", False)
     prices.bring_into_force(state)

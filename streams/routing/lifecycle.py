@@ -26,11 +26,18 @@ def admit(state: State, event: WorkloadQueued) -> None:
         priority=event.priority,
         deadline=event.deadline,
         max_price_micros=None if price is None else micros(price),
-        submitted_at=event.submitted_at,
-        queued_at=state.now or 0,
+        rank=state.sequence,
+        queued_at=state.now,
     )
     state.journal.put(state.workloads, workload.workload_id, workload)
     _enqueue(state, workload)
+
+
+def begin_to_wait(state: State, now: int) -> None:
+    """The first tick: what was queued before there was a clock waits from here on."""
+    for workload in state.workloads.values():
+        if not workload.placed:
+            _change(state, workload, queued_at=now)
 
 
 def place(state: State, event: WorkloadPlaced) -> None:
@@ -64,7 +71,7 @@ def requeue(state: State, event: WorkloadRequeued) -> None:
         workload,
         placed=False,
         units=[],
-        queued_at=state.now or 0,
+        queued_at=state.now,
         switch_failures=failures,
     )
     _enqueue(state, workload)

@@ -59,8 +59,9 @@ class Unit:
 
 @dataclass(slots=True)
 class Workload:
-    """A workload that waits or runs. `attempt` counts placements; `queued_at` is the site's clock
-    when it began to wait, 0 before the first tick."""
+    """A workload that waits or runs. `attempt` counts placements; `rank` is its place in the log,
+    kept when it is requeued; `queued_at` is the site's clock when it last began to wait, None until
+    the first tick."""
 
     workload_id: str
     customer_id: str
@@ -72,8 +73,8 @@ class Workload:
     priority: int
     deadline: int | None
     max_price_micros: int | None
-    submitted_at: int
-    queued_at: int
+    rank: int
+    queued_at: int | None
     attempt: int = 0
     switch_failures: int = 0
     placed: bool = False
@@ -87,8 +88,8 @@ class Workload:
 
     @property
     def queue_key(self) -> tuple[int, int, str]:
-        """Most urgent first, then in order of submission, then by id."""
-        return (-self.priority, self.submitted_at, self.workload_id)
+        """Most urgent first, then in the order of the log, then by id."""
+        return (-self.priority, self.rank, self.workload_id)
 
     @property
     def revenue_micros_per_hour(self) -> int:

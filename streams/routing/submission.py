@@ -47,10 +47,13 @@ def answer_submission(draft: Draft, event: WorkloadSubmitted) -> None:
 
 def _admit(draft: Draft, event: WorkloadSubmitted) -> None:
     state = draft.state
+    if state.now is None:
+        _take_turn(draft, event, "Nothing is placed before the site's first tick.")
+        return
     search = _search(state, event)
     placed = search.chosen is not None
-    if placed and may_fit_before(state, _key(event)):
-        _take_turn(draft, event)
+    if placed and may_fit_before(state, _key(state, event)):
+        _take_turn(draft, event, "Others that wait go first.")
         return
     _queue(draft, event, "Its units follow at once." if placed else search.reason)
     if placed:
@@ -67,9 +70,9 @@ def _admit(draft: Draft, event: WorkloadSubmitted) -> None:
     )
 
 
-def _take_turn(draft: Draft, event: WorkloadSubmitted) -> None:
-    """A pass may have been cut short at its bounds: what waits before this one goes first."""
-    reason = "Others that wait go first."
+def _take_turn(draft: Draft, event: WorkloadSubmitted, reason: str) -> None:
+    """Queue it and let a pass decide: one may have been cut short at its bounds, and what waits
+    before this one goes first."""
     _queue(draft, event, reason)
     place_waiting(draft)
     workload = draft.state.workloads.get(event.workload_id)
@@ -92,15 +95,16 @@ def _take_turn(draft: Draft, event: WorkloadSubmitted) -> None:
     )
 
 
-def _key(event: WorkloadSubmitted) -> QueueKey:
-    return (-event.priority, event.at, event.workload_id)
+def _key(state: State, event: WorkloadSubmitted) -> QueueKey:
+    """What `Workload.queue_key` will be."""
+    return (-event.priority, state.sequence, event.workload_id)
 
 
 def _search(state: State, event: WorkloadSubmitted) -> Search:
     """Only this one is tried, unless its models are held for a workload before it."""
     price = event.max_price_usd_per_gpu_hour
     models = choices(state, event.gpu_model, None if price is None else micros(price))
-    held = held_before(state, _key(event))
+    held = held_before(state, _key(state, event))
     return find_placement(state, (models, event.gpu_count, event.gpu_milli), held)
 
 

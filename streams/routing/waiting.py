@@ -1,9 +1,10 @@
 """The queue: who is placed next.
 
-Order: highest priority, then submission time, then id. A workload that does not fit does not block
-a later one that does (backfill). Workloads of one shape fit or fail together, so a pass tries the
-first of each shape and drops the shape when that fails: every waiting workload is considered, at
-the cost of one search for each shape. Bounds of one pass: `MAX_TRIED` searches and `MAX_PLACED`
+Order: highest priority, then the order of the log, then id. Nothing is placed before the site's
+first tick, because a placement's time is billed and must be the clock's. A workload that does not
+fit does not block a later one that does (backfill). Workloads of one shape fit or fail together, so
+a pass tries the first of each shape and drops the shape when that fails: every waiting workload is
+considered, at the cost of one search for each shape. Bounds of one pass: `MAX_TRIED` searches and `MAX_PLACED`
 placements; what is left waits for the next input that starts a pass (every tick of the clock does).
 A submission that would fit does not overtake what such a pass left: while units are free for one
 that ranks before it, it queues, and a pass places them in order.
@@ -34,6 +35,8 @@ def place_waiting(draft: Draft) -> None:
     """Release what can no longer meet its deadline, then place what fits."""
     _expire(draft)
     state = draft.state
+    if state.now is None:
+        return
     if not any(state.index.free_count.values()) and not any(state.index.shared.values()):
         return
     heads = [(keys[0], shape) for shape, keys in state.index.queue.items()]
@@ -115,7 +118,9 @@ def _starving(state: State, key: QueueKey, shape: Shape) -> frozenset[str]:
     """The models to hold for a workload that waited too long for enough units at once."""
     models, count, _ = shape
     workload = state.workloads[key[2]]
-    if state.now is None or state.now - workload.queued_at < HOLD_AFTER_MS:
+    if state.now is None or workload.queued_at is None:
+        return frozenset()
+    if state.now - workload.queued_at < HOLD_AFTER_MS:
         return frozenset()
     if could_fit(state, shape):
         return frozenset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from decimal import Decimal
 from itertools import permutations
@@ -13,7 +14,7 @@ from projections.fold import fold
 from projections.operations import Append, Operation, Row
 from projections.workloads import EVENTS, WORKLOADS, operations
 from schemas.events import intake, sites
-from schemas.topics import Event
+from schemas.topics import Event, Topic, topic_of
 from tests.projections.given import MIDNIGHT, T0, record
 
 SPEC: dict[str, Any] = {
@@ -96,6 +97,7 @@ REJECTED = sites.WorkloadRejected(
                 "started_at": None,
                 "reason": "unit_failed",
                 "attempt": 1,
+                "queue_offset": 1,
             },
         ),
         ([BY_SITE, QUEUED, PLACED, REQUEUED, STARTED], {"state": "queued"}),
@@ -181,11 +183,12 @@ def test_a_deadline_beyond_the_calendar_is_clamped() -> None:
 
 
 def after(events: list[Event]) -> Row:
-    done: list[Operation] = [
-        operation
-        for offset, event in enumerate(events)
-        for operation in operations(record(event, offset=offset))
-    ]
+    done: list[Operation] = []
+    read: Counter[Topic] = Counter()
+    for event in events:
+        topic = topic_of(type(event))
+        done += operations(record(event, offset=read[topic]))
+        read[topic] += 1
     row = fold(done, {})[WORKLOADS].rows["w1",]
     assert row is not None
     return row

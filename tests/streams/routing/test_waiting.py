@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from schemas.events import sites
 from schemas.events.decisions import DecisionExplained
+from streams.definition import step
+from streams.routing.agent import AGENT
+from streams.routing.state import State
 from tests.streams.routing.site import (
     HOUR,
     NOON,
+    SITE,
     SiteUnderTest,
     cancelled,
     completed,
     configured,
+    failed,
+    gpu,
     names,
     of,
+    recovered,
     submitted,
     the,
     time,
@@ -27,8 +36,8 @@ def placed_ids(answers: list[object]) -> list[str]:
 
 ORDERS = [
     ("priority first", [("w2", 0, NOON), ("w3", 9, NOON + 5)], "w3"),
-    ("then submission", [("w2", 0, NOON + 5), ("w3", 0, NOON)], "w3"),
-    ("then id", [("w3", 0, NOON), ("w2", 0, NOON)], "w2"),
+    ("then the log", [("w3", 0, NOON), ("w2", 0, NOON)], "w3"),
+    ("whatever time the producer claims", [("w2", 0, NOON), ("w3", 0, 0)], "w2"),
 ]
 
 
@@ -40,6 +49,40 @@ def test_the_queue_is_in_order(rule: str, waiting: list[tuple[str, int, int]], f
     for workload_id, priority, at in waiting:
         site.given(submitted(workload_id, priority=priority, at=at))
     assert placed_ids(site.when(completed("w1"))) == [first], rule
+
+
+def test_a_requeued_workload_keeps_its_place() -> None:
+    site = SiteUnderTest()
+    site.gpus(1)
+    site.given(submitted("w1"), submitted("w2"))
+    answers = site.when(failed("g00"))
+    assert placed_ids(answers) == []
+    assert placed_ids(site.when(recovered("g00"))) == ["w1"]
+
+
+def test_nothing_is_placed_before_the_first_tick() -> None:
+    # Given a submission whose producer claims a time long past, and no tick yet
+    state, told = State(SITE), list[Any]()
+    early = submitted("w1", at=NOON - HOUR)
+    for event in (configured(fa=50_000), gpu("g00"), early):
+        state, answers = step(AGENT, state, event)
+        told += answers
+    assert placed_ids(told) == []
+    assert the(DecisionExplained, told).reason == "Nothing is placed before the site's first tick."
+    # When the clock starts
+    state, answers = step(AGENT, state, time(NOON))
+    assert [placed.at for placed in of(sites.WorkloadPlaced, answers)] == [NOON]
+
+
+def test_what_was_queued_before_the_first_tick_waits_from_there_on() -> None:
+    state = State(SITE)
+    gpus = [gpu(f"g{number:02}") for number in range(2)]
+    events = [configured(fa=50_000), *gpus, submitted("small"), submitted("big", count=2)]
+    for event in (*events, time(NOON), time(NOON + 23 * HOUR)):
+        state, _ = step(AGENT, state, event)
+    assert state.workloads["big"].queued_at == NOON
+    _, answers = step(AGENT, state, submitted("later"))
+    assert placed_ids(list(answers)) == ["later"]
 
 
 def test_a_workload_that_does_not_fit_does_not_block_one_that_does() -> None:
