@@ -1,51 +1,104 @@
-"""Whether a submission could ever run here, and if not, why not."""
+"""Whether a workload could ever run here, and if not, why not.
+
+Asked of each submission, and of what waits when the site is configured again: a model that is no
+longer sold, or caps that came down, end a wait that could never end otherwise.
+"""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from schemas.events.sites import WorkloadSubmitted
 from streams.refusal import Refusal
+from streams.routing.capacity import carried, most
+from streams.routing.draft import Draft
 from streams.routing.index import MS_PER_S, choices
 from streams.routing.state import State, micros, usd
-from streams.site_inputs import refusal_of
+from streams.site_inputs import WHOLE_MILLI, refusal_of
 
 MAX_QUEUED = 50_000
 """Waiting workloads of a site. The next submission is rejected with `queue_full`."""
 
 
+class Asked(NamedTuple):
+    """What decides whether a workload could ever run."""
+
+    gpu_model: str | None
+    gpu_count: int
+    gpu_milli: int
+    max_price_micros: int | None
+
+
 def refuse_submission(state: State, event: WorkloadSubmitted) -> Refusal | None:
-    return refusal_of(event) or _impossible(state, event)
+    return refusal_of(event) or _impossible(state, _asked(event)) or _late_or_crowded(state, event)
 
 
-def _impossible(state: State, event: WorkloadSubmitted) -> Refusal | None:
-    wanted = event.gpu_model
+def release_impossible(draft: Draft) -> None:
+    """Let go of what waits and no registered unit could run any more, with the code that a
+    submission of it would be rejected with."""
+    state = draft.state
+    verdicts: dict[Asked, Refusal | None] = {}
+    waiting = sorted(key for keys in state.index.queue.values() for key in keys)
+    for _, _, workload_id in waiting:
+        workload = state.workloads[workload_id]
+        asked = Asked(
+            workload.gpu_model, workload.gpu_count, workload.gpu_milli, workload.max_price_micros
+        )
+        if asked not in verdicts:
+            verdicts[asked] = _impossible(state, asked)
+        refusal = verdicts[asked]
+        if refusal is not None:
+            draft.release(workload, "failed", refusal.reason)
+
+
+def _asked(event: WorkloadSubmitted) -> Asked:
+    price = event.max_price_usd_per_gpu_hour
+    most_micros = None if price is None else micros(price)
+    return Asked(event.gpu_model, event.gpu_count, event.gpu_milli, most_micros)
+
+
+def _impossible(state: State, asked: Asked) -> Refusal | None:
+    wanted = asked.gpu_model
     sold = [model for model in choices(state, wanted, None) if state.index.registered.get(model)]
     if not sold:
         what = "no GPU" if wanted is None else f"no {wanted}"
         return Refusal("no_such_model", f"Site {state.site_id} sells {what}.")
-    enough = [model for model in sold if state.index.registered[model] >= event.gpu_count]
+    enough = [model for model in sold if state.index.registered[model] >= asked.gpu_count]
     if not enough:
         most = max(state.index.registered[model] for model in sold)
         return Refusal(
             "not_enough_gpus",
-            f"Needs {event.gpu_count} GPUs of one model; the site has at most {most}.",
+            f"Needs {asked.gpu_count} GPUs of one model; the site has at most {most}.",
         )
-    price = event.max_price_usd_per_gpu_hour
+    pays_micros = asked.max_price_micros
     paid = enough
-    if price is not None:
-        most_micros = micros(price)
-        paid = [model for model in enough if state.gpu_prices_micros[model] <= most_micros]
+    if pays_micros is not None:
+        paid = [model for model in enough if state.gpu_prices_micros[model] <= pays_micros]
     if not paid:
-        cheapest = usd(min(state.gpu_prices_micros[model] for model in enough))
-        return Refusal(
-            "price_too_low",
-            f"Pays at most ${price} per GPU-hour; the list price is ${cheapest.normalize():f}.",
+        cheapest = _dollars(min(state.gpu_prices_micros[model] for model in enough))
+        told = f"Pays at most {_dollars(pays_micros or 0)} per GPU-hour"
+        return Refusal("price_too_low", f"{told}; the list price is {cheapest}.")
+    earning = [model for model in paid if _earns(state, model, asked)]
+    if not earning:
+        told = (
+            f"At its list price {' or '.join(paid)} earns nothing, so nothing pays for its power."
         )
-    if not any(_can_power(state, model, event.gpu_count) for model in paid):
+        return Refusal("earns_nothing", told)
+    if not any(_can_power(state, model, asked.gpu_count) for model in earning):
         return Refusal(
             "power_never_fits",
-            f"The power of {event.gpu_count} {' or '.join(paid)} never fits under the caps.",
+            f"The power of {asked.gpu_count} {' or '.join(earning)} never fits under the caps.",
         )
-    return _late_or_crowded(state, event)
+    return None
+
+
+def _dollars(amount_micros: int) -> str:
+    return f"${usd(amount_micros).normalize():f}"
+
+
+def _earns(state: State, model: str, asked: Asked) -> bool:
+    """A list price of 0 is not a gift: such a workload would wait for power that costs nothing."""
+    return state.gpu_prices_micros[model] * asked.gpu_count * asked.gpu_milli >= WHOLE_MILLI
 
 
 def _late_or_crowded(state: State, event: WorkloadSubmitted) -> Refusal | None:
@@ -64,16 +117,5 @@ def _late_or_crowded(state: State, event: WorkloadSubmitted) -> Refusal | None:
 
 def _can_power(state: State, model: str, count: int) -> bool:
     """Whether the caps alone, with nothing else running, carry so many of the registered GPUs."""
-    carried: list[tuple[int, int]] = []
-    for feeder_id, by_power in state.index.fleet[model].items():
-        room_w = state.feeder_caps_w.get(feeder_id, 0)
-        for power_w, registered in sorted(by_power.items()):
-            fitting = min(registered, room_w // power_w) if power_w else registered
-            room_w -= fitting * power_w
-            carried.append((power_w, fitting))
-    needed_w = 0
-    for power_w, fitting in sorted(carried):
-        take = min(count, fitting)
-        needed_w += take * power_w
-        count -= take
-    return count == 0 and needed_w <= state.power_cap_w
+    fitting = carried(state.index.fleet[model], state.feeder_caps_w)
+    return most(fitting, state.power_cap_w) >= count

@@ -45,6 +45,7 @@ from schemas.events.sites import (
     WorkloadSubmitted,
 )
 from streams.routing import units
+from streams.routing.admission import release_impossible
 from streams.routing.curtailment import answer_limits
 from streams.routing.draft import Answer, Draft
 from streams.routing.evolution import apply
@@ -122,6 +123,7 @@ def _answer(draft: Draft, event: SitesEvent) -> None:  # noqa: PLR0912 - one row
     before = state.now
     offer_changed = state.offer_changed
     prices = (state.power_price_micros, state.hashprice_micros)
+    pool = state.pool if state.configured else None
     _take(state, event)
     match event:
         case WorkloadSubmitted():
@@ -141,11 +143,11 @@ def _answer(draft: Draft, event: SitesEvent) -> None:  # noqa: PLR0912 - one row
         case PowerPlanProposed():
             apply_plan(draft, event)
             place_waiting(draft)
-        case CurtailmentRequested() | CurtailmentLifted() | SiteConfigured():
+        case CurtailmentRequested() | CurtailmentLifted():
             answer_limits(draft, state.site_id)
             place_waiting(draft)
-            if isinstance(event, SiteConfigured):
-                draft.summarize()
+        case SiteConfigured():
+            _configure(draft, pool)
         case UnitRegistered():
             if replaced_ths is not None:
                 units.changed(draft, event, replaced_ths)
@@ -193,6 +195,15 @@ def _answer_unit(draft: Draft, event: OfUnit) -> None:
             _offer(draft)
         case _:
             assert_never(event)
+
+
+def _configure(draft: Draft, former_pool: str | None) -> None:
+    answer_limits(draft, draft.state.site_id)
+    release_impossible(draft)
+    place_waiting(draft)
+    draft.summarize()
+    if former_pool not in (None, draft.state.pool):
+        draft.withdraw(former_pool)
 
 
 def _offer(draft: Draft) -> None:

@@ -169,3 +169,16 @@ class Draft:
                 power_headroom_w=max(0, index.limit_w - index.site_ai_w),
             )
         )
+
+    def withdraw(self, pool: str) -> None:
+        """Tell a pool that the site left that it offers nothing there, so that nothing is sent."""
+        self.answers.append(
+            SiteSummarized(
+                pool=pool,
+                at=self.at,
+                site_id=self.state.site_id,
+                gpus=(),
+                queued=0,
+                power_headroom_w=0,
+            )
+        )

@@ -4,8 +4,8 @@ Order: highest priority, then the order of the log, then id. Nothing is placed b
 first tick, because a placement's time is billed and must be the clock's. A workload that does not
 fit does not block a later one that does (backfill). Workloads of one shape fit or fail together, so
 a pass tries the first of each shape and drops the shape when that fails: every waiting workload is
-considered, at the cost of one search for each shape. Bounds of one pass: `MAX_TRIED` searches and `MAX_PLACED`
-placements; what is left waits for the next input that starts a pass (every tick of the clock does).
+considered, at the cost of one search for each shape. Bounds of one pass: `MAX_TRIED` searches and
+`MAX_PLACED` placements; what is left waits for the next input that starts a pass (every tick of the clock does).
 A submission that would fit does not overtake what such a pass left: while units are free for one
 that ranks before it, it queues, and a pass places them in order.
 

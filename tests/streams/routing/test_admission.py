@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.events import sites
+from schemas.events.sites import SitesEvent
 from streams.routing.decider import decide, evolve, retain
 from streams.routing.state import State
 from tests.streams.routing.site import (
@@ -16,9 +17,11 @@ from tests.streams.routing.site import (
     SiteUnderTest,
     cancelled,
     completed,
+    configured,
     failed,
     gpu,
     names,
+    of,
     submitted,
     the,
 )
@@ -72,6 +75,59 @@ def test_a_unit_that_failed_still_counts_for_admission() -> None:
     answers = site.when(submitted())
     queued = the(sites.WorkloadQueued, answers)
     assert queued.reason == "Needs 1 free H100; 0 of 0 healthy ones are free."
+
+
+def test_a_gpu_that_earns_nothing_is_not_sold() -> None:
+    """Nothing would ever pay for its power, so it would wait without end."""
+    site = SiteUnderTest()
+    site.given(configured(prices={"H100": "0", "A100": "0.000001"}, fa=50_000))
+    site.gpus(1)
+    site.gpus(1, model="A100")
+    for fields in ({"model": "H100"}, {"model": "A100", "milli": 999}, {"model": None, "milli": 1}):
+        rejection = the(sites.WorkloadRejected, site.when(submitted(**fields)))
+        assert rejection.reason == "earns_nothing"
+
+
+RECONFIGURED: list[tuple[str, SitesEvent, list[str], str]] = [
+    (
+        "a model that is no longer sold",
+        configured(prices={"A100": "1.29"}, fa=50_000),
+        ["small", "gang"],
+        "no_such_model",
+    ),
+    ("a feeder that is gone", configured(fb=50_000), ["small", "gang"], "power_never_fits"),
+    ("a cap that came down", configured(fa=2_100), ["gang"], "power_never_fits"),
+    (
+        "a price above what it pays",
+        configured(prices={"H100": "2.60"}, fa=50_000),
+        ["small"],
+        "price_too_low",
+    ),
+    ("nothing that matters", configured(90_000, fa=50_000), [], ""),
+]
+
+
+@pytest.mark.parametrize(
+    ("why", "event", "released", "code"), RECONFIGURED, ids=[row[0] for row in RECONFIGURED]
+)
+def test_a_new_configuration_releases_what_became_impossible(
+    why: str, event: SitesEvent, released: list[str], code: str
+) -> None:
+    # Given four H100 that run something, and two workloads that wait
+    site = SiteUnderTest()
+    site.gpus(4)
+    site.given(submitted("running", count=4))
+    site.given(submitted("small", max_price_usd_per_gpu_hour=Decimal("2.5")))
+    site.given(submitted("gang", count=4))
+    # When the site is configured again
+    answers = site.when(event)
+    # Then
+    told = [
+        (answer.workload_id, answer.outcome, answer.reason)
+        for answer in of(sites.WorkloadReleased, answers)
+        if answer.workload_id != "running"
+    ]
+    assert told == [(workload_id, "failed", code) for workload_id in released], why
 
 
 def test_the_latest_deadline_that_can_be_met_is_admitted() -> None:

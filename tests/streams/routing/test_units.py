@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from schemas.events import sites
 from schemas.events.intake import SiteSummarized
 from tests.streams.routing.site import (
@@ -203,6 +205,18 @@ def test_the_pool_is_told_when_the_offer_changes() -> None:
     assert site.when(time(NOON + 2)) == []
     assert the(SiteSummarized, site.when(failed("g00"))).gpus[0].total == 0
     assert the(SiteSummarized, site.when(configured(500, fa=1))).power_headroom_w == 500
+
+
+def test_a_pool_that_the_site_leaves_is_told_that_nothing_is_offered_there() -> None:
+    site = SiteUnderTest()
+    site.gpus(1)
+    event = configured(100_000, fa=50_000)
+    assert isinstance(event, sites.SiteConfigured)
+    told = of(SiteSummarized, site.when(replace(event, pool="other")))
+    assert [(summary.pool, len(summary.gpus)) for summary in told] == [("other", 1), ("default", 0)]
+    assert (told[1].queued, told[1].power_headroom_w) == (0, 0)
+    told = of(SiteSummarized, site.when(replace(event, pool="other")))
+    assert [summary.pool for summary in told] == ["other"]
 
 
 def test_each_hour_is_closed_once_before_anything_later_is_said() -> None:
