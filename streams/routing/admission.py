@@ -12,7 +12,7 @@ from schemas.events.sites import WorkloadSubmitted
 from streams.refusal import Refusal
 from streams.routing.capacity import carried, most
 from streams.routing.draft import Draft
-from streams.routing.index import MS_PER_S, choices
+from streams.routing.index import MS_PER_S, choices, shapes
 from streams.routing.state import State, micros, usd
 from streams.site_inputs import WHOLE_MILLI, refusal_of
 
@@ -38,7 +38,7 @@ def release_impossible(draft: Draft) -> None:
     submission of it would be rejected with."""
     state = draft.state
     verdicts: dict[Asked, Refusal | None] = {}
-    waiting = sorted(key for keys in state.index.queue.values() for key in keys)
+    waiting = sorted(key for _, keys in shapes(state) for key in keys)
     for _, _, workload_id in waiting:
         workload = state.workloads[workload_id]
         asked = Asked(

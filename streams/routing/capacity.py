@@ -17,9 +17,9 @@ def carried(fleet: Mapping[str, Mapping[int, int]], room_w: Mapping[str, int]) -
     first. A feeder without a room carries nothing."""
     fitting: list[PowerClass] = []
     for feeder_id, by_power in fleet.items():
-        left_w = room_w.get(feeder_id, 0)
+        left_w = max(room_w.get(feeder_id, 0), 0)
         for power_w, count in sorted(by_power.items()):
-            powered = min(count, max(left_w, 0) // power_w) if power_w else count
+            powered = min(count, left_w // power_w) if power_w else count
             left_w -= powered * power_w
             if powered:
                 fitting.append((power_w, powered))
@@ -28,10 +28,10 @@ def carried(fleet: Mapping[str, Mapping[int, int]], room_w: Mapping[str, int]) -
 
 def most(classes: list[PowerClass], room_w: int) -> int:
     """How many of these units the site's room carries."""
-    count = 0
+    count, left_w = 0, max(room_w, 0)
     for power_w, units in classes:
-        powered = min(units, max(room_w, 0) // power_w) if power_w else units
-        room_w -= powered * power_w
+        powered = min(units, left_w // power_w) if power_w else units
+        left_w -= powered * power_w
         count += powered
         if powered < units:
             break

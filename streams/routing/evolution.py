@@ -74,6 +74,7 @@ def _tick(state: State, event: TimePassed) -> None:
     if state.now is None:
         lifecycle.begin_to_wait(state, event.at)
     journal.set(state, "now", event.at)
+    journal.set(state, "ticks", state.ticks + 1)
     journal.set(state, "offer_changed", False)
     prices.bring_into_force(state)
     for curtailment_id, curtailment in sorted(state.curtailments.items()):

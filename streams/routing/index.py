@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from streams.routing.merit_order import RATIO_SCALE, StepKey, next_step
@@ -10,11 +12,15 @@ from streams.routing.state import ASIC, COMPUTE, GPU, State, Unit, Workload
 from streams.site_inputs import WHOLE_MILLI
 
 QueueKey = tuple[int, int, str]
+FreeKey = tuple[int, bool, str]
+"""(power, or free thousandths of a shared one; whether its last switch failed; unit)"""
 Shape = tuple[tuple[str, ...], int, int]
 """(models it may have, GPUs, thousandths of each): waiting workloads of one shape fit or fail
 together."""
 
 MS_PER_S = 1_000
+NO_CLOCK = -1
+"""Since when a workload waits that was queued before the first tick."""
 
 
 class Index:
@@ -22,13 +28,15 @@ class Index:
 
     feeder_w, feeder_ai_w, site_w, site_ai_w: planned power
     limit_w: the lowest of the site's cap and the curtailments in force
-    free: usable GPUs without any workload, by model and feeder, as (power, unit)
-    shared: usable GPUs that are partly taken, by model, as (free thousandths, unit)
-    fleet: registered GPUs, by model and feeder, counted by power
+    free: usable GPUs without any workload, by model and feeder, the least power first and of one
+        power those whose last switch failed last
+    shared: usable GPUs that are partly taken, by model, the least room first
+    fleet: registered GPUs, by model and feeder, counted by power; `ready` the usable ones
     registered, healthy, free_count: GPUs by model; healthy are neither failed nor drained
     mining: the next step down of each ASIC that draws power, by feeder
     idle: usable ASICs that draw nothing, the most efficient first
-    queue: waiting workloads by shape; `latest_starts` those with a deadline
+    queue: waiting workloads by shape: models, then (GPUs, thousandths); `latest_starts` those with
+        a deadline, `waiting` all of them, as (since when, workload)
     """
 
     def __init__(self, state: State) -> None:
@@ -37,16 +45,17 @@ class Index:
         self.site_w = 0
         self.site_ai_w = 0
         self.limit_w = limit_w(state)
-        self.free: dict[str, dict[str, list[tuple[int, str]]]] = {}
-        self.shared: dict[str, list[tuple[int, str]]] = {}
+        self.free: dict[str, dict[str, list[FreeKey]]] = {}
+        self.shared: dict[str, list[FreeKey]] = {}
         self.fleet: dict[str, dict[str, dict[int, int]]] = {}
+        self.ready: dict[str, dict[str, dict[int, int]]] = {}
         self.registered: dict[str, int] = {}
         self.healthy: dict[str, int] = {}
         self.free_count: dict[str, int] = {}
         self.mining: dict[str, list[StepKey]] = {}
         self.idle: list[tuple[int, str]] = []
-        self.queue: dict[Shape, list[QueueKey]] = {}
-        self.queued = 0
+        self.queue: dict[tuple[str, ...], dict[tuple[int, int], list[QueueKey]]] = {}
+        self.waiting: list[tuple[int, str]] = []
         self.latest_starts: list[tuple[int, str]] = []
         self.remembered: dict[str, int] = {
             old.workload_id: position for position, old in enumerate(state.finished)
@@ -56,6 +65,10 @@ class Index:
         for workload in state.workloads.values():
             if not workload.placed:
                 self._queue(state, workload)
+
+    @property
+    def queued(self) -> int:
+        return len(self.waiting)
 
     def _count(self, state: State, unit: Unit) -> None:
         self.feeder_w[unit.feeder_id] = self.feeder_w.get(unit.feeder_id, 0) + unit.planned_w
@@ -67,6 +80,8 @@ class Index:
             by_power = self.fleet.setdefault(unit.model, {}).setdefault(unit.feeder_id, {})
             power_w = unit.modes[COMPUTE].power_w
             by_power[power_w] = by_power.get(power_w, 0) + 1
+            ready = self.ready.setdefault(unit.model, {}).setdefault(unit.feeder_id, {})
+            ready[power_w] = ready.get(power_w, 0) + usable(state, unit)
             model = unit.model
             self.registered[model] = self.registered.get(model, 0) + 1
             self.healthy[model] = self.healthy.get(model, 0) + usable(state, unit)
@@ -86,16 +101,18 @@ class Index:
             if key is not None:
                 ordered = self.mining.setdefault(unit.feeder_id, [])
         elif usable(state, unit) and unit.used_milli == 0:
-            key = (unit.modes[COMPUTE].power_w, unit.unit_id)
+            key = (unit.modes[COMPUTE].power_w, unit.failed_switches > 0, unit.unit_id)
             ordered = self.free.setdefault(unit.model, {}).setdefault(unit.feeder_id, [])
         elif usable(state, unit) and unit.used_milli < WHOLE_MILLI:
-            key = (WHOLE_MILLI - unit.used_milli, unit.unit_id)
+            key = (WHOLE_MILLI - unit.used_milli, unit.failed_switches > 0, unit.unit_id)
             ordered = self.shared.setdefault(unit.model, [])
         return None if ordered is None else (ordered, key)
 
     def _queue(self, state: State, workload: Workload) -> None:
-        insort(self.queue.setdefault(shape_of(state, workload), []), workload.queue_key)
-        self.queued += 1
+        models, count, milli = shape_of(state, workload)
+        keys = self.queue.setdefault(models, {}).setdefault((count, milli), [])
+        insort(keys, workload.queue_key)
+        insort(self.waiting, waiting_key(workload))
         if workload.deadline is not None:
             insort(self.latest_starts, (latest_start(workload), workload.workload_id))
 
@@ -124,6 +141,44 @@ def idle_key(unit: Unit) -> tuple[int, str]:
         default=0,
     )
     return (-best, unit.unit_id)
+
+
+def shapes(state: State) -> Iterator[tuple[Shape, list[QueueKey]]]:
+    """The shapes that wait, in no order, each with its workloads in theirs."""
+    for models, sizes in state.index.queue.items():
+        for (count, milli), keys in sizes.items():
+            yield (models, count, milli), keys
+
+
+def shared_fit(
+    state: State, model: str, milli: int, without: frozenset[str] = frozenset()
+) -> str | None:
+    """The partly taken GPU with the least room that is enough, on none of these feeders."""
+    shared = state.index.shared.get(model)
+    if not shared or shared[-1][0] < milli:
+        return None
+    first = bisect_left(shared, (milli, False, ""))
+    if not without:
+        return shared[first][2]
+    others = (key[2] for key in islice(shared, first, None))
+    return next((id_ for id_ in others if state.units[id_].feeder_id not in without), None)
+
+
+def free_by_power(units: list[FreeKey]) -> dict[int, int]:
+    """How many of these free units draw which power."""
+    counts: dict[int, int] = {}
+    start = 0
+    while start < len(units):
+        power_w = units[start][0]
+        end = bisect_left(units, (power_w + 1, False, ""), start)
+        counts[power_w] = end - start
+        start = end
+    return counts
+
+
+def waiting_key(workload: Workload) -> tuple[int, str]:
+    queued_at = workload.queued_at
+    return (NO_CLOCK if queued_at is None else queued_at, workload.workload_id)
 
 
 def latest_start(workload: Workload) -> int:

@@ -8,7 +8,7 @@ from schemas.events.sites import (
     WorkloadReleased,
     WorkloadRequeued,
 )
-from streams.routing.index import latest_start, shape_of
+from streams.routing.index import latest_start, shape_of, waiting_key
 from streams.routing.registry import run_unit
 from streams.routing.state import MAX_FINISHED, Finished, State, Workload, digest_of, micros
 
@@ -35,9 +35,10 @@ def admit(state: State, event: WorkloadQueued) -> None:
 
 def begin_to_wait(state: State, now: int) -> None:
     """The first tick: what was queued before there was a clock waits from here on."""
-    for workload in state.workloads.values():
-        if not workload.placed:
-            _change(state, workload, queued_at=now)
+    waiting = [workload for workload in state.workloads.values() if not workload.placed]
+    for workload in waiting:
+        _change(state, workload, queued_at=now)
+    state.journal.set(state.index, "waiting", sorted(map(waiting_key, waiting)))
 
 
 def place(state: State, event: WorkloadPlaced) -> None:
@@ -112,22 +113,28 @@ def _vacate(state: State, workload: Workload) -> None:
 
 def _enqueue(state: State, workload: Workload) -> None:
     journal, index = state.journal, state.index
-    shape = shape_of(state, workload)
-    if shape not in index.queue:
-        journal.put(index.queue, shape, [])
-    journal.insert(index.queue[shape], workload.queue_key)
-    journal.set(index, "queued", index.queued + 1)
+    models, count, milli = shape_of(state, workload)
+    if models not in index.queue:
+        journal.put(index.queue, models, {})
+    sizes = index.queue[models]
+    if (count, milli) not in sizes:
+        journal.put(sizes, (count, milli), [])
+    journal.insert(sizes[count, milli], workload.queue_key)
+    journal.insert(index.waiting, waiting_key(workload))
     if workload.deadline is not None:
         journal.insert(index.latest_starts, (latest_start(workload), workload.workload_id))
 
 
 def _dequeue(state: State, workload: Workload) -> None:
     journal, index = state.journal, state.index
-    shape = shape_of(state, workload)
-    journal.remove(index.queue[shape], workload.queue_key)
-    if not index.queue[shape]:
-        journal.drop(index.queue, shape)
-    journal.set(index, "queued", index.queued - 1)
+    models, count, milli = shape_of(state, workload)
+    sizes = index.queue[models]
+    journal.remove(sizes[count, milli], workload.queue_key)
+    if not sizes[count, milli]:
+        journal.drop(sizes, (count, milli))
+    if not sizes:
+        journal.drop(index.queue, models)
+    journal.remove(index.waiting, waiting_key(workload))
     if workload.deadline is not None:
         journal.remove(index.latest_starts, (latest_start(workload), workload.workload_id))
 

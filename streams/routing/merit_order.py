@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from streams.routing.economics import mining_value
+from streams.routing.economics import THS_HOURS_PER_PH_DAY, W_PER_MW, mining_value
 from streams.routing.state import State, Unit
 
 RATIO_SCALE = 10**9
@@ -40,6 +40,23 @@ def next_step(unit: Unit, mode: str) -> StepKey | None:
             if best is None or (ratio, -saved_w, name) < best:
                 best = (ratio, -saved_w, name)
     return None if best is None else (best[0], unit.unit_id, best[2])
+
+
+def least_ratio(state: State) -> int | None:
+    """The fewest terahashes (scaled) that any mining step of the site loses for a watt; None when
+    nothing mines. Steps after a unit's next one lose no fewer."""
+    return min((steps[0][0] for steps in state.index.mining.values() if steps), default=None)
+
+
+def least_lost_value(state: State, ratio: int | None, need_w: int) -> int:
+    """Displacing mining that frees `need_w` loses at least this much an hour after power. 0 where
+    mining may earn nothing: then displacing more of it may even pay."""
+    if ratio is None or need_w <= 0:
+        return 0
+    hash_micros, power_micros = state.hashprice_micros or 0, state.power_price_micros or 0
+    hashes_per_w = RATIO_SCALE * THS_HOURS_PER_PH_DAY
+    a_watt = ratio * hash_micros * W_PER_MW - power_micros * hashes_per_w
+    return max(0, need_w * a_watt // (hashes_per_w * W_PER_MW))
 
 
 class Displacement:

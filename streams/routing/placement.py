@@ -2,25 +2,29 @@
 
 - A shared GPU is packed best-fit: the partly taken unit with the least room that is enough. A whole
   GPU is broken into only when no partly taken one of the model fits.
-- Whole GPUs come from one feeder where one has enough, else from the feeders with the most room.
+- Whole GPUs come from one feeder where one has enough, else from the feeders with the most room;
+  where the site has no power for those, the units that draw least.
+- Of units of one power, one whose last switch failed comes last.
 - Power that is missing under a cap is taken from mining, the least valuable first, and what that
   mining earned is charged to the placement.
 - A way is feasible when it fits, when the workload pays for its own power, and when it earns more
   than the mining it displaces. Of the feasible ways the one that earns most is chosen; ties go to
-  fewer feeders, then to the model and the feeder that come first by name.
+  fewer units whose last switch failed, then to fewer feeders, then to the model and the feeder that
+  come first by name.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Sequence
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
 from streams.routing.economics import power_cost
-from streams.routing.index import Shape
+from streams.routing.holding import NOTHING, Held
+from streams.routing.index import FreeKey, Shape, shared_fit
 from streams.routing.merit_order import Displacement
-from streams.routing.state import COMPUTE, State
+from streams.routing.state import COMPUTE, State, revenue_micros
 from streams.site_inputs import WHOLE_MILLI
 
 Share = tuple[str, int]
@@ -30,7 +34,8 @@ Share = tuple[str, int]
 @dataclass(slots=True)
 class Option:
     """One way to place a workload. Money in micro-dollars an hour; `value` is against leaving
-    things as they are: revenue, less power, less the mining displaced (which frees its power)."""
+    things as they are: revenue, less power, less the mining displaced (which frees its power).
+    `asks`: what the revenue must exceed, as far as it was looked into; None where power lacks."""
 
     model: str
     feeders: tuple[str, ...]
@@ -42,6 +47,8 @@ class Option:
     cost: int = 0
     displaced_value: int = 0
     displaced: Displacement | None = None
+    asks: int | None = None
+    suspects: int = 0
 
     @property
     def value(self) -> int:
@@ -59,7 +66,6 @@ class Search:
 
     options: list[Option] = field(default_factory=list)
     chosen: Option | None = None
-    short_of_units: bool = False
 
     @property
     def reason(self) -> str:
@@ -71,23 +77,17 @@ class Search:
         return min(self.options, key=lambda option: (option.shares == (), option.label)).reason
 
 
-def find_placement(state: State, shape: Shape, held: frozenset[str] = frozenset()) -> Search:
-    """Consider every model and feeder for a workload of this shape, except the `held` models."""
+def find_placement(state: State, shape: Shape, held: Held = NOTHING) -> Search:
+    """Consider every model and feeder for a workload of this shape, except what is held."""
     models, count, milli = shape
-    search = Search(short_of_units=True)
+    search = Search()
     for model in models:
-        if model in held:
-            search.options.append(
-                Option(model, (), f"{model} is kept for a workload that has waited too long.")
-            )
-            continue
-        found = _options(state, model, count, milli)
-        search.short_of_units &= all(not option.shares for option in found)
-        search.options += found
+        search.options += _options(state, model, count, milli, held)
     feasible = [option for option in search.options if option.feasible]
     if feasible:
         search.chosen = min(
-            feasible, key=lambda way: (-way.value, len(way.feeders), way.model, way.feeders)
+            feasible,
+            key=lambda way: (-way.value, way.suspects, len(way.feeders), way.model, way.feeders),
         )
     return search
 
@@ -99,37 +99,40 @@ def could_fit(state: State, shape: Shape) -> bool:
     for model in models:
         if index.free_count.get(model, 0) >= count:
             return True
-        if milli < WHOLE_MILLI and _shared_fit(state, model, milli) is not None:
+        if milli < WHOLE_MILLI and shared_fit(state, model, milli) is not None:
             return True
     return False
 
 
-def _options(state: State, model: str, count: int, milli: int) -> list[Option]:
-    revenue = state.gpu_prices_micros[model] * count * milli // WHOLE_MILLI
-    if milli < WHOLE_MILLI:
-        unit_id = _shared_fit(state, model, milli)
+def _options(state: State, model: str, count: int, milli: int, held: Held) -> list[Option]:
+    if model in held.models:
+        return [Option(model, (), f"{model} is kept for a workload that has waited too long.")]
+    revenue = revenue_micros(state.gpu_prices_micros[model], count, milli)
+    if milli < WHOLE_MILLI and not held.everywhere:
+        unit_id = shared_fit(state, model, milli, held.feeders)
         if unit_id is not None:
             return [_on_shared(state, model, unit_id, revenue)]
     free = state.index.free.get(model, {})
-    feeders = sorted(feeder_id for feeder_id, units in free.items() if units)
     total = state.index.free_count.get(model, 0)
     if total < count:
         healthy = state.index.healthy.get(model, 0)
         reason = f"Needs {count} free {model}; {total} of {healthy} healthy ones are free."
         return [Option(model, (), reason, added_w=0, revenue=revenue)]
-    single = [feeder_id for feeder_id in feeders if len(free[feeder_id]) >= count]
+    feeders = sorted(feeder_id for feeder_id, units in free.items() if units)
+    if held.everywhere or not held.feeders.isdisjoint(feeders):
+        feeders = [] if held.everywhere else [f for f in feeders if f not in held.feeders]
+        if sum(len(free[feeder_id]) for feeder_id in feeders) < count:
+            reason = f"The power of {model} is kept for a workload that has waited too long."
+            return [Option(model, (), reason, revenue=revenue)]
     options = [
-        _weigh(state, model, revenue, {feeder_id: free[feeder_id][:count]}) for feeder_id in single
+        _weigh(state, model, revenue, {feeder_id: free[feeder_id][:count]})
+        for feeder_id in feeders
+        if len(free[feeder_id]) >= count
     ]
     if count > 1 and not any(option.feasible for option in options):
-        options.append(_spread(state, model, revenue, count))
+        allowed = {feeder_id: free[feeder_id] for feeder_id in feeders}
+        options.append(_spread(state, model, revenue, count, allowed))
     return options
-
-
-def _shared_fit(state: State, model: str, milli: int) -> str | None:
-    shared = state.index.shared.get(model, [])
-    position = bisect_left(shared, (milli, ""))
-    return shared[position][1] if position < len(shared) else None
 
 
 def _on_shared(state: State, model: str, unit_id: str, revenue: int) -> Option:
@@ -144,62 +147,85 @@ def _on_shared(state: State, model: str, unit_id: str, revenue: int) -> Option:
     )
 
 
-def _spread(state: State, model: str, revenue: int, count: int) -> Option:
-    """Over several feeders: as few as possible, those that can power the most first."""
-    roomy: list[tuple[int, str]] = []
-    index = state.index
-    for feeder_id, units in index.free[model].items():
-        room_w = state.feeder_caps_w[feeder_id] - index.feeder_ai_w.get(feeder_id, 0)
-        powered = 0
-        for power_w, _ in islice(units, count):
-            room_w -= power_w
-            if room_w < 0:
-                break
-            powered += 1
-        if powered:
-            roomy.append((-powered, feeder_id))
-    parts: dict[str, list[tuple[int, str]]] = {}
-    missing = count
-    for negative, feeder_id in sorted(roomy):
-        take = min(missing, -negative)
-        parts[feeder_id] = index.free[model][feeder_id][:take]
-        missing -= take
-        if not missing:
-            return _weigh(state, model, revenue, parts)
-    reason = (
-        f"The feeders' caps can power {count - missing} more {model}, even without mining; "
-        f"{count} are needed."
-    )
-    free = sorted(feeder_id for feeder_id, units in index.free[model].items() if units)
-    return Option(model, tuple(free), reason, revenue=revenue)
-
-
-def _weigh(
-    state: State, model: str, revenue: int, parts: dict[str, list[tuple[int, str]]]
+def _spread(
+    state: State, model: str, revenue: int, count: int, free: Mapping[str, list[FreeKey]]
 ) -> Option:
+    """Over several feeders: as few as possible, those that can power the most first; where the site
+    could not power those, the units that draw least."""
+    index = state.index
+    powered = {feeder_id: _powered(state, feeder_id, free[feeder_id], count) for feeder_id in free}
+    total = sum(len(units) for units in powered.values())
+    if total < count:
+        reason = (
+            f"The feeders' caps can power {total} more {model}, even without mining; "
+            f"{count} are needed."
+        )
+        return Option(model, tuple(free), reason, revenue=revenue)
+    parts: dict[str, list[FreeKey]] = {}
+    missing = count
+    for feeder_id in sorted(powered, key=lambda feeder_id: (-len(powered[feeder_id]), feeder_id)):
+        if missing and powered[feeder_id]:
+            parts[feeder_id] = powered[feeder_id][:missing]
+            missing -= len(parts[feeder_id])
+    needed_w = sum(power_w for units in parts.values() for power_w, _, _ in units)
+    if needed_w > index.limit_w - index.site_ai_w:
+        parts = _leanest(powered, count)
+    return _weigh(state, model, revenue, parts)
+
+
+def _powered(state: State, feeder_id: str, units: list[FreeKey], count: int) -> list[FreeKey]:
+    """The first `count` of these units, as far as the feeder can power them without mining."""
+    room_w = state.feeder_caps_w[feeder_id] - state.index.feeder_ai_w.get(feeder_id, 0)
+    fitting = 0
+    for power_w, _, _ in islice(units, count):
+        room_w -= power_w
+        if room_w < 0:
+            break
+        fitting += 1
+    return units[:fitting]
+
+
+def _leanest(powered: Mapping[str, Iterable[FreeKey]], count: int) -> dict[str, list[FreeKey]]:
+    tagged = ([(key, feeder_id) for key in units] for feeder_id, units in sorted(powered.items()))
+    parts: dict[str, list[FreeKey]] = {}
+    for key, feeder_id in islice(heapq.merge(*tagged), count):
+        parts.setdefault(feeder_id, []).append(key)
+    return parts
+
+
+def _weigh(state: State, model: str, revenue: int, parts: dict[str, list[FreeKey]]) -> Option:
     """What taking these free units costs: their power, and the mining that must make room."""
     index = state.index
-    needs_w = {feeder_id: sum(w for w, _ in units) for feeder_id, units in parts.items()}
+    needs_w: dict[str, int] = {}
+    shares: list[Share] = []
+    suspects = 0
+    for feeder_id, units in parts.items():
+        needs_w[feeder_id] = sum([power_w for power_w, _, _ in units])
+        shares += [(unit_id, power_w) for power_w, _, unit_id in units]
+        suspects += sum([suspect for _, suspect, _ in units])
     added_w = sum(needs_w.values())
     option = Option(
         model,
         tuple(sorted(parts)),
         "",
-        shares=sorted((unit_id, w) for units in parts.values() for w, unit_id in units),
+        shares=sorted(shares),
         added_w=added_w,
         revenue=revenue,
         cost=power_cost(state, added_w),
+        suspects=suspects,
     )
-    over_w = {
-        feeder_id: index.feeder_w.get(feeder_id, 0) + w - state.feeder_caps_w[feeder_id]
-        for feeder_id, w in needs_w.items()
-    }
-    site_over_w = index.site_w + added_w - index.limit_w
-    if site_over_w > 0 or any(w > 0 for w in over_w.values()):
-        blocked = _displace(state, option, over_w, site_over_w)
-        if blocked:
-            option.reason = blocked
-            return option
+    if option.revenue > option.cost:  # else no room that is made could make it worth its power
+        over_w = {
+            feeder_id: index.feeder_w.get(feeder_id, 0) + w - state.feeder_caps_w[feeder_id]
+            for feeder_id, w in needs_w.items()
+        }
+        site_over_w = index.site_w + added_w - index.limit_w
+        if site_over_w > 0 or any(w > 0 for w in over_w.values()):
+            blocked = _displace(state, option, over_w, site_over_w)
+            if blocked:
+                option.reason = blocked
+                return option
+    option.asks = option.cost + max(0, option.displaced_value)
     option.feasible, option.reason = _worth(option)
     return option
 

@@ -105,6 +105,8 @@ def _count(state: State, unit: Unit, sign: int) -> None:
     if unit.kind == GPU:
         by_power = index.fleet.setdefault(unit.model, {}).setdefault(unit.feeder_id, {})
         journal.add(by_power, unit.modes[COMPUTE].power_w, sign)
+        ready = index.ready.setdefault(unit.model, {}).setdefault(unit.feeder_id, {})
+        journal.add(ready, unit.modes[COMPUTE].power_w, sign * usable(state, unit))
         journal.add(index.registered, unit.model, sign)
         journal.add(index.healthy, unit.model, sign * usable(state, unit))
         journal.add(index.free_count, unit.model, sign * is_free(state, unit))

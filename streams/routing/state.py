@@ -93,7 +93,7 @@ class Workload:
 
     @property
     def revenue_micros_per_hour(self) -> int:
-        return self.price_micros * self.gpu_count * self.gpu_milli // WHOLE_MILLI
+        return revenue_micros(self.price_micros, self.gpu_count, self.gpu_milli)
 
 
 @dataclass(slots=True)
@@ -129,7 +129,8 @@ class Price:
 class State:
     """One site. `sequence` counts inputs, so that ids of decisions differ; `offer_changed` says
     that free GPUs, the queue or AI power changed since the last tick of the clock; `doubted` is the
-    time of a refused jump of the clock, see `streams.site_inputs.Tick`."""
+    time of a refused jump of the clock, see `streams.site_inputs.Tick`; `ticks` counts the moves of
+    the clock, by which bounded passes over the queue take turns."""
 
     site_id: str
     configured: bool = False
@@ -139,6 +140,7 @@ class State:
     gpu_prices_micros: dict[str, int] = field(default_factory=dict)
     now: int | None = None
     doubted: int | None = None
+    ticks: int = 0
     sequence: int = 0
     offer_changed: bool = False
     units: dict[str, Unit] = field(default_factory=dict)
@@ -157,6 +159,11 @@ class State:
 
         self.journal = Journal()
         self.index: Index = Index(self)
+
+
+def revenue_micros(price_micros: int, count: int, milli: int) -> int:
+    """What so many GPUs, or a share of one, pay an hour."""
+    return price_micros * count * milli // WHOLE_MILLI
 
 
 def placement_id(workload_id: str, attempt: int) -> str:

@@ -12,10 +12,11 @@ from schemas.events.sites import (
 from streams.routing.admission import refuse_submission
 from streams.routing.draft import Draft
 from streams.routing.explanation import alternatives_of
+from streams.routing.holding import held_before
 from streams.routing.index import QueueKey, choices
 from streams.routing.placement import Search, find_placement
 from streams.routing.state import State, digest_of, micros
-from streams.routing.waiting import held_before, may_fit_before, place, place_waiting
+from streams.routing.waiting import may_fit_before, place, place_waiting
 
 
 def answer_submission(draft: Draft, event: WorkloadSubmitted) -> None:

@@ -2,17 +2,17 @@
 
 Order: highest priority, then the order of the log, then id. Nothing is placed before the site's
 first tick, because a placement's time is billed and must be the clock's. A workload that does not
-fit does not block a later one that does (backfill). Workloads of one shape fit or fail together, so
-a pass tries the first of each shape and drops the shape when that fails: every waiting workload is
-considered, at the cost of one search for each shape. Bounds of one pass: `MAX_TRIED` searches and
-`MAX_PLACED` placements; what is left waits for the next input that starts a pass (every tick of the clock does).
-A submission that would fit does not overtake what such a pass left: while units are free for one
-that ranks before it, it queues, and a pass places them in order.
+fit does not block a later one that does (backfill); `holding` says what is kept for one that
+backfill would keep waiting for ever.
 
-Starvation: backfill could keep a large workload waiting for ever. Once one has waited
-`HOLD_AFTER_MS` for lack of free units, though enough healthy ones exist, the models it could have
-are held: nothing ranked after it gets one of those until it is placed. The price is GPUs that idle
-until enough of them are free at once, bounded by the run times of what already runs.
+Workloads of one shape fit or fail together, so a pass tries the first of each shape and drops the
+shape when that fails. Shapes of which `outlook` sees that they must fail are not searched for.
+
+Bounds of one pass: `MAX_PLACED` placements, and searches in vain that weigh `MAX_WEIGHED` units.
+Every input that makes room, and every tick of the clock, starts a pass at the head of the queue. So
+that a bounded pass does not leave the same ones for ever, `TURNS` of those it did not reach get
+their turn all the same, the next ones with each tick. A submission that would fit does not overtake
+what a pass left: while one that ranks before it may fit too, it queues, and a pass places them.
 """
 
 from __future__ import annotations
@@ -22,56 +22,121 @@ import heapq
 from schemas.events.sites import UnitShare, WorkloadPlaced
 from streams.routing.draft import Draft
 from streams.routing.explanation import alternatives_of, displaced_words, money
-from streams.routing.index import QueueKey, Shape
+from streams.routing.holding import NOTHING, held_by, holders
+from streams.routing.index import QueueKey, Shape, shapes
+from streams.routing.outlook import Outlook
 from streams.routing.placement import Search, could_fit, find_placement
 from streams.routing.state import State, Workload, placement_id, usd
 
-MAX_TRIED = 256
 MAX_PLACED = 256
-HOLD_AFTER_MS = 24 * 3_600_000
+MAX_WEIGHED = 4_000
+TURNS = 4
+MANY_SHAPES = 16
+"""From so many on, it is cheaper to look first at what each model can be used for at all."""
 
 
 def place_waiting(draft: Draft) -> None:
     """Release what can no longer meet its deadline, then place what fits."""
     _expire(draft)
-    state = draft.state
-    if state.now is None:
+    index = draft.state.index
+    if draft.state.now is None or not index.queue:
         return
-    if not any(state.index.free_count.values()) and not any(state.index.shared.values()):
-        return
-    heads = [(keys[0], shape) for shape, keys in state.index.queue.items()]
-    heapq.heapify(heads)
-    held: frozenset[str] = frozenset()
-    tried = placed = 0
-    while heads and tried < MAX_TRIED and placed < MAX_PLACED:
-        key, shape = heapq.heappop(heads)
-        if could_fit(state, shape):
-            tried += 1
-            search = find_placement(state, shape, held)
-            if search.chosen is not None:
-                place(draft, state.workloads[key[2]], search)
-                placed += 1
-                if shape in state.index.queue:
-                    heapq.heappush(heads, (state.index.queue[shape][0], shape))
-                continue
-        held |= _starving(state, key, shape)
-
-
-def held_before(state: State, key: QueueKey) -> frozenset[str]:
-    """Models held for workloads that rank before this key."""
-    held: frozenset[str] = frozenset()
-    for shape, keys in state.index.queue.items():
-        if keys[0] < key:
-            held |= _starving(state, keys[0], shape)
-    return held
+    if any(index.free_count.values()) or any(index.shared.values()):
+        _Pass(draft).run()
 
 
 def may_fit_before(state: State, key: QueueKey) -> bool:
-    """Whether units are free for one that ranks before this key: it lacks power, or the last pass
-    ended before it was tried."""
+    """Whether one that ranks before this key may fit: the last pass ended before it was tried."""
+    if not state.index.queue:
+        return False
+    outlook = Outlook(state, NOTHING)
     return any(
-        keys[0] < key and could_fit(state, shape) for shape, keys in state.index.queue.items()
+        keys[0] < key and could_fit(state, shape) and outlook.may_place(shape)
+        for shape, keys in shapes(state)
     )
+
+
+class _Pass:
+    """One pass over the queue: what it holds, what it knows, and what it has done."""
+
+    __slots__ = ("_draft", "_held", "_holders", "_outlook", "_placed", "_state", "_weighed")
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self._state = draft.state
+        self._held = NOTHING
+        self._holders = holders(draft.state)
+        self._outlook: Outlook | None = None
+        self._placed = self._weighed = 0
+
+    def run(self) -> None:
+        heads = self._heads()
+        sifted = False
+        while heads and self._placed < MAX_PLACED and self._weighed < MAX_WEIGHED:
+            key, shape = heapq.heappop(heads)
+            if self._try(key, shape):
+                following = self._state.index.queue.get(shape[0], {}).get(shape[1:])
+                if following:
+                    heapq.heappush(heads, (following[0], shape))
+            elif self._outlook is not None and not sifted:
+                heads = [head for head in heads if self._outlook.may_place(head[1])]
+                heapq.heapify(heads)
+                sifted = True
+        if self._weighed >= MAX_WEIGHED:
+            self._take_turns(heads)
+
+    def _heads(self) -> list[tuple[QueueKey, Shape]]:
+        queue = self._state.index.queue
+        if sum(map(len, queue.values())) >= MANY_SHAPES:
+            self._outlook = outlook = Outlook(self._state, self._held)
+            hopeless = {models for models in queue if outlook.is_hopeless(models)}
+        else:
+            hopeless = set()
+        heads = [
+            (keys[0], (models, *size))
+            for models, sizes in queue.items()
+            if models not in hopeless
+            for size, keys in sizes.items()
+        ]
+        heapq.heapify(heads)
+        return heads
+
+    def _take_turns(self, heads: list[tuple[QueueKey, Shape]]) -> None:
+        left = sorted(head for head in heads if self._may_place(head[1]))
+        if left:
+            first = self._state.ticks * TURNS % len(left)
+            for key, shape in (left + left)[first : first + min(TURNS, len(left))]:
+                self._try(key, shape)
+
+    def _try(self, key: QueueKey, shape: Shape) -> bool:
+        """Whether the workload with this key, the first of its shape, was placed."""
+        if self._holders:
+            self._hold_until(key)
+        if not could_fit(self._state, shape) or not self._may_place(shape):
+            return False
+        search = find_placement(self._state, shape, self._held)
+        if search.chosen is not None:
+            place(self._draft, self._state.workloads[key[2]], search)
+            self._placed += 1
+            self._outlook = None
+            return True
+        self._weighed += shape[1] * len(search.options)
+        if self._outlook is None:
+            self._outlook = Outlook(self._state, self._held)
+        self._outlook.learn(shape, search)
+        return False
+
+    def _may_place(self, shape: Shape) -> bool:
+        return self._outlook is None or self._outlook.may_place(shape)
+
+    def _hold_until(self, key: QueueKey) -> None:
+        """Hold what those that rank before this key need: they were tried, and still wait."""
+        while self._holders and self._holders[0].key < key:
+            holder = self._holders.pop(0)
+            if not self._state.workloads[holder.key[2]].placed:
+                held = self._held | held_by(self._state, holder)
+                if held != self._held:
+                    self._held, self._outlook = held, None
 
 
 def place(draft: Draft, workload: Workload, search: Search) -> None:
@@ -112,19 +177,6 @@ def place(draft: Draft, workload: Workload, search: Search) -> None:
             decision_id=decision_id,
         )
     )
-
-
-def _starving(state: State, key: QueueKey, shape: Shape) -> frozenset[str]:
-    """The models to hold for a workload that waited too long for enough units at once."""
-    models, count, _ = shape
-    workload = state.workloads[key[2]]
-    if state.now is None or workload.queued_at is None:
-        return frozenset()
-    if state.now - workload.queued_at < HOLD_AFTER_MS:
-        return frozenset()
-    if could_fit(state, shape):
-        return frozenset()
-    return frozenset(model for model in models if state.index.healthy.get(model, 0) >= count)
 
 
 def _expire(draft: Draft) -> None:

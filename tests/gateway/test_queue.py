@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx2 as httpx
 
 from schemas.events import sites
@@ -16,7 +18,7 @@ def test_the_queue_is_in_the_order_of_the_log(platform: Platform, client: httpx.
     # Given three that wait, whose producers claim times in another order
     story = platform.story
     for workload_id, priority, claimed in (("b", 0, START), ("a", 0, START - 9), ("c", 5, START)):
-        spec = {
+        spec: dict[str, Any] = {
             "workload_id": f"delta-{workload_id}",
             "customer_id": "delta-c1",
             "name": "run",

@@ -311,6 +311,9 @@ class Arrivals:
 
     def _configuration(self, site_w: int, feeder_w: int) -> SitesEvent:
         feeders = FEEDERS[: self.random.choice((2, 3))] if self.serial else FEEDERS
+        prices = {"H100": "2.35", "A100": "1.29"}
+        if self.serial and self.random.random() < 0.1:
+            del prices[self.random.choice(sorted(prices))]
         return sites.SiteConfigured(
             site_id=SITE,
             at=self.now,
@@ -319,9 +322,9 @@ class Arrivals:
             feeders=tuple(
                 sites.Feeder(feeder_id=feeder_id, power_cap_w=feeder_w) for feeder_id in feeders
             ),
-            gpu_prices=(
-                sites.GpuPrice(gpu_model="H100", price_usd_per_gpu_hour=Decimal("2.35")),
-                sites.GpuPrice(gpu_model="A100", price_usd_per_gpu_hour=Decimal("1.29")),
+            gpu_prices=tuple(
+                sites.GpuPrice(gpu_model=model, price_usd_per_gpu_hour=Decimal(price))
+                for model, price in prices.items()
             ),
         )
 

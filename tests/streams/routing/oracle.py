@@ -31,6 +31,8 @@ class Oracle:
         self.gpu_w: dict[str, int] = {}
         self.loads: dict[str, dict[str, int]] = {}
         self.admitted: dict[str, int] = {}
+        self.wanted: dict[str, str | None] = {}
+        self.sold: set[str] = set()
         self.running: dict[str, str] = {}
         self.ended_placements: set[str] = set()
         self.over: set[str] = set()
@@ -67,6 +69,10 @@ class Oracle:
             limit_w = self._limit(name)
             _check(power_w <= limit_w, f"{name} plans {power_w} W over {limit_w} W after {event}")
         _check(self.referred <= self.explained, f"unexplained: {self.referred - self.explained}")
+        if isinstance(event, sites.SiteConfigured):
+            for workload_id in self.admitted.keys() - self.running.keys():
+                model = self.wanted[workload_id]
+                _check(model is None or model in self.sold, f"{workload_id} waits for {model}")
         for unit_id in self.failed:
             _check(not self.loads.get(unit_id), f"{unit_id} failed but runs {self.loads}")
             _check(not self.asic_w.get(unit_id), f"{unit_id} failed but mines")
@@ -95,6 +101,7 @@ class Oracle:
             case sites.SiteConfigured():
                 self.site_cap_w = event.power_cap_w
                 self.caps_w = {feeder.feeder_id: feeder.power_cap_w for feeder in event.feeders}
+                self.sold = {price.gpu_model for price in event.gpu_prices}
             case sites.TimePassed():
                 self.now = event.at
             case sites.CurtailmentRequested():
@@ -134,6 +141,7 @@ class Oracle:
             case sites.WorkloadQueued():
                 _check(answer.workload_id not in self.admitted, f"{answer} admitted twice")
                 self.admitted[answer.workload_id] = answer.gpu_count
+                self.wanted[answer.workload_id] = answer.gpu_model
             case sites.WorkloadPlaced():
                 self._place(answer)
             case sites.WorkloadRequeued():
@@ -154,6 +162,8 @@ class Oracle:
 
     def _place(self, placed: sites.WorkloadPlaced) -> None:
         self.placements += 1
+        _check(placed.at == self.now, f"{placed} at {placed.at}, but it is {self.now}")
+        _check(placed.gpu_model in self.sold, f"{placed} of a model that is not sold")
         _check(placed.workload_id in self.admitted, f"{placed} was not admitted")
         _check(placed.workload_id not in self.running, f"{placed} runs already")
         _check(placed.placement_id not in self.ended_placements, f"{placed} is an old placement")

@@ -123,6 +123,28 @@ def test_a_failed_switch_sends_the_workload_elsewhere_a_bounded_number_of_times(
     assert (released.outcome, released.reason) == ("failed", "switch_failed")
 
 
+def test_a_failed_switch_is_followed_by_another_unit() -> None:
+    # Given four free GPUs
+    site = SiteUnderTest()
+    site.gpus(4)
+    tried = [placed.units[0].unit_id for placed in of(sites.WorkloadPlaced, site.when(submitted()))]
+    # When each fails to switch to the workload in turn
+    for _ in range(4):
+        (placed,) = of(sites.WorkloadPlaced, site.when(switched(tried[-1], "w1")))
+        tried.append(placed.units[0].unit_id)
+    # Then every one was tried before the first was tried again
+    assert tried == ["g00", "g01", "g02", "g03", "g00"]
+
+
+def test_a_unit_whose_switch_failed_comes_last_among_feeders_too() -> None:
+    site = SiteUnderTest()
+    site.gpus(1, "fa")
+    site.gpus(1, "fb")
+    site.given(submitted())
+    (placed,) = of(sites.WorkloadPlaced, site.when(switched("g00", "w1")))
+    assert placed.units[0].unit_id == "g01"
+
+
 def test_a_gpu_that_fails_to_switch_three_times_in_a_row_counts_as_failed() -> None:
     site = SiteUnderTest()
     site.gpus(1)

@@ -10,6 +10,7 @@ from schemas.events import sites
 from schemas.events.decisions import DecisionExplained
 from streams.definition import step
 from streams.routing.agent import AGENT
+from streams.routing.placement import find_placement
 from streams.routing.state import State
 from tests.streams.routing.site import (
     HOUR,
@@ -21,12 +22,16 @@ from tests.streams.routing.site import (
     configured,
     failed,
     gpu,
+    hashprice,
     names,
     of,
+    plan,
+    power_price,
     recovered,
     submitted,
     the,
     time,
+    unit,
 )
 
 
@@ -126,6 +131,65 @@ def test_a_pass_is_bounded_and_the_clock_continues_it(monkeypatch: pytest.Monkey
     site.given(submitted("w1", count=4), *(submitted(f"w{n}") for n in range(2, 6)))
     assert placed_ids(site.when(completed("w1"))) == ["w2", "w3"]
     assert placed_ids(site.when(time(NOON + 1))) == ["w4", "w5"]
+
+
+def test_many_that_lack_power_do_not_keep_one_that_fits_waiting() -> None:
+    # Given a feeder whose power is taken, and 300 shares of different sizes that wait for it
+    site = SiteUnderTest(fa_w=700)
+    site.gpus(2, "fa")
+    site.gpus(1, "fb", model="A100", watts=400)
+    site.given(submitted("w1"), *(submitted(f"s{n:03}", milli=n) for n in range(1, 301)))
+    assert site.state.index.queued == 300
+    # When one comes for another feeder, then it is placed at once
+    assert placed_ids(site.when(submitted("other", model="A100"))) == ["other"]
+
+
+def count_searches(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    searched: list[object] = []
+
+    def counted(state: State, shape: Any, held: Any) -> Any:  # noqa: ANN401 - passed on
+        searched.append(shape)
+        return find_placement(state, shape, held)
+
+    monkeypatch.setattr("streams.routing.waiting.find_placement", counted)
+    return searched
+
+
+@pytest.mark.parametrize(
+    ("price", "hash_price"), [("4900", "38.2"), ("0", "9000"), ("0", "3000")], ids=str
+)
+def test_what_is_not_worth_it_is_searched_for_a_few_times_only(
+    price: str, hash_price: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given power, or mining, worth more than AI, and 400 shapes that wait
+    site = SiteUnderTest(35_000, 35_000, 0)
+    site.gpus(100)
+    site.asics(10)
+    site.given(power_price(price), hashprice(hash_price))
+    site.given(*(submitted(f"s{n}", milli=n) for n in range(1, 361)))
+    site.given(*(submitted(f"g{n}", count=n) for n in range(6, 46)))
+    assert site.state.index.queued == 400
+    searched = count_searches(monkeypatch)
+    site.given(time(NOON + 1))
+    assert len(searched) <= 4
+
+
+def test_what_a_bounded_pass_leaves_gets_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.routing.waiting.MAX_WEIGHED", 1)
+    monkeypatch.setattr("streams.routing.waiting.TURNS", 1)
+    # Given gangs for whose power an ASIC would have to go, whole, that earns $11 an hour
+    site = SiteUnderTest(fa_w=3_500)
+    site.gpus(4)
+    site.gpus(1, "fb", model="A100", watts=400)
+    site.given(unit("a00", "fa", "asic", "S21", {"off": (0, 0), "normal": (3_500, 200)}))
+    site.given(plan({"normal": ["a00"]}), power_price("0"), hashprice("1320"))
+    site.given(*(submitted(f"g{count}", count=count) for count in (2, 3, 4)))
+    site.given(submitted("other", model="A100"))
+    # When the clock goes on, the first is searched for in vain each time
+    placed = [placed_ids(site.when(time(NOON + tick))) for tick in range(1, 4)]
+    # Then the one that fits gets its turn within as many ticks as there are shapes behind it
+    assert "other" in {workload.workload_id for workload in site.state.workloads.values()}
+    assert site.state.workloads["other"].placed, placed
 
 
 def test_a_waiting_workload_can_be_cancelled() -> None:
