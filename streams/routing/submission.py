@@ -48,9 +48,6 @@ def answer_submission(draft: Draft, event: WorkloadSubmitted) -> None:
 
 def _admit(draft: Draft, event: WorkloadSubmitted) -> None:
     state = draft.state
-    if state.now is None:
-        _take_turn(draft, event, "Nothing is placed before the site's first tick.")
-        return
     search = _search(state, event)
     placed = search.chosen is not None
     if placed and may_fit_before(state, _key(state, event)):

@@ -1,9 +1,8 @@
 """The queue: who is placed next.
 
-Order: highest priority, then the order of the log, then id. Nothing is placed before the site's
-first tick, because a placement's time is billed and must be the clock's. A workload that does not
-fit does not block a later one that does (backfill); `holding` says what is kept for one that
-backfill would keep waiting for ever.
+Order: highest priority, then the order of the log, then id. A workload that does not fit does not
+block a later one that does (backfill); `holding` says what is kept for one that backfill would keep
+waiting for ever.
 
 Workloads of one shape fit or fail together, so a pass tries the first of each shape and drops the
 shape when that fails. Shapes of which `outlook` sees that they must fail are not searched for.
@@ -39,7 +38,7 @@ def place_waiting(draft: Draft) -> None:
     """Release what can no longer meet its deadline, then place what fits."""
     _expire(draft)
     index = draft.state.index
-    if draft.state.now is None or not index.queue:
+    if not index.queue:
         return
     if any(index.free_count.values()) or any(index.shared.values()):
         _Pass(draft).run()

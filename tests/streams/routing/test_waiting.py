@@ -65,18 +65,12 @@ def test_a_requeued_workload_keeps_its_place() -> None:
     assert placed_ids(site.when(recovered("g00"))) == ["w1"]
 
 
-def test_nothing_is_placed_before_the_first_tick() -> None:
-    # Given a submission whose producer claims a time long past, and no tick yet
+def test_before_the_first_tick_a_placement_carries_the_time_of_what_asked_for_it() -> None:
     state, told = State(SITE), list[Any]()
-    early = submitted("w1", at=NOON - HOUR)
-    for event in (configured(fa=50_000), gpu("g00"), early):
+    for event in (configured(fa=50_000), gpu("g00"), submitted("w1", at=NOON - HOUR)):
         state, answers = step(AGENT, state, event)
         told += answers
-    assert placed_ids(told) == []
-    assert the(DecisionExplained, told).reason == "Nothing is placed before the site's first tick."
-    # When the clock starts
-    state, answers = step(AGENT, state, time(NOON))
-    assert [placed.at for placed in of(sites.WorkloadPlaced, answers)] == [NOON]
+    assert [placed.at for placed in of(sites.WorkloadPlaced, told)] == [NOON - HOUR]
 
 
 def test_what_was_queued_before_the_first_tick_waits_from_there_on() -> None:
