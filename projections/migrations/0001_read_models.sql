@@ -476,13 +476,19 @@ CREATE INDEX rejected_inputs_by_input ON rejected_inputs (input_event_id);
 
 -- accounts ---------------------------------------------------------------------------------------
 
-CREATE TABLE customers (
-    customer_id text PRIMARY KEY,
+CREATE TABLE customer_enrolments (
+    partition integer NOT NULL,
+    "offset" bigint NOT NULL,
+    customer_id text NOT NULL,
     name text NOT NULL,
-    since timestamptz NOT NULL
+    enrolled_at timestamptz NOT NULL,
+    PRIMARY KEY (partition, "offset")
 );
+CREATE INDEX customer_enrolments_newest ON customer_enrolments (customer_id, "offset" DESC);
 
-CREATE TABLE tariffs (
+CREATE TABLE tariff_publications (
+    partition integer NOT NULL,
+    "offset" bigint NOT NULL,
     customer_id text NOT NULL,
     tariff_id text NOT NULL,
     effective_from timestamptz NOT NULL,
@@ -490,20 +496,54 @@ CREATE TABLE tariffs (
     gpu_prices jsonb NOT NULL,
     energy_pass_through boolean NOT NULL,
     energy_adder_usd_per_mwh numeric NOT NULL,
-    PRIMARY KEY (customer_id, tariff_id)
+    rejected boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (partition, "offset")
 );
+CREATE INDEX tariff_publications_first ON tariff_publications (customer_id, tariff_id, "offset")
+    WHERE NOT rejected;
 
-CREATE TABLE contracts (
-    contract_id text PRIMARY KEY,
+-- A tariff and a contract never change: what comes under their id later is a repeat or refused.
+CREATE VIEW tariffs AS
+SELECT DISTINCT ON (customer_id, tariff_id)
+       customer_id, tariff_id, effective_from, currency, gpu_prices, energy_pass_through,
+       energy_adder_usd_per_mwh
+FROM tariff_publications WHERE NOT rejected ORDER BY customer_id, tariff_id, "offset";
+
+-- Customers name their contracts themselves: two may use the same name.
+CREATE TABLE contract_signatures (
+    partition integer NOT NULL,
+    "offset" bigint NOT NULL,
     customer_id text NOT NULL,
+    contract_id text NOT NULL,
     tariff_id text NOT NULL,
     starts_at timestamptz NOT NULL,
     billing_period text NOT NULL,
     grace_s bigint NOT NULL,
     auto_finalize boolean NOT NULL,
-    signed_at timestamptz NOT NULL
+    signed_at timestamptz NOT NULL,
+    rejected boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (partition, "offset")
 );
-CREATE INDEX contracts_by_customer ON contracts (customer_id, starts_at DESC);
+CREATE INDEX contract_signatures_first ON contract_signatures (customer_id, contract_id, "offset")
+    WHERE NOT rejected;
+
+CREATE VIEW contracts AS
+SELECT DISTINCT ON (customer_id, contract_id)
+       customer_id, contract_id, tariff_id, starts_at, billing_period, grace_s, auto_finalize,
+       signed_at
+FROM contract_signatures WHERE NOT rejected ORDER BY customer_id, contract_id, "offset";
+
+CREATE VIEW customers AS
+SELECT customer_id, coalesce(e.name, customer_id) AS name,
+       least(e.enrolled_at, c.signed_at) AS since
+FROM (
+    SELECT DISTINCT ON (customer_id) customer_id, name,
+           min(enrolled_at) OVER (PARTITION BY customer_id) AS enrolled_at
+    FROM customer_enrolments ORDER BY customer_id, "offset" DESC
+) e FULL JOIN (
+    SELECT customer_id, min(signed_at) AS signed_at FROM contract_signatures WHERE NOT rejected
+    GROUP BY customer_id
+) c USING (customer_id);
 
 CREATE TABLE usage (
     usage_id text PRIMARY KEY,

@@ -400,7 +400,7 @@ SELECT
     name,
     since
 FROM public.customers;
-COMMENT ON VIEW analytics.customers IS 'Everyone who has a contract.';
+COMMENT ON VIEW analytics.customers IS 'Everyone who enrolled or has a contract.';
 COMMENT ON COLUMN analytics.customers.customer_id IS 'The customer';
 COMMENT ON COLUMN analytics.customers.name IS 'Shown to people';
 COMMENT ON COLUMN analytics.customers.since IS 'When first known';

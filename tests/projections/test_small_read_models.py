@@ -299,10 +299,10 @@ Operations = Callable[[LogRecord], list[Operation]]
             customers.operations,
             SIGNED,
             [
-                Insert(customers.CUSTOMERS, {"customer_id": "c1", "name": "c1", "since": MIDNIGHT}),
                 Put(
                     customers.CONTRACTS,
                     {
+                        **HERE,
                         "contract_id": "k",
                         "customer_id": "c1",
                         "tariff_id": "t",
@@ -311,6 +311,7 @@ Operations = Callable[[LogRecord], list[Operation]]
                         "grace_s": 3600,
                         "auto_finalize": True,
                         "signed_at": MIDNIGHT,
+                        "rejected": False,
                     },
                 ),
             ],
@@ -352,17 +353,6 @@ def test_a_meter_that_routing_will_refuse_is_not_shown_until_it_does() -> None:
     twice = replace(METERED, readings=(reading, replace(reading, energy_wh=1)))
     assert energy.operations(record(twice)) == []
     assert len(energy.operations(record(METERED))) == 1
-
-
-def test_contracts_of_the_same_name_are_one_row_each_customer() -> None:
-    rows = [
-        put.row
-        for event in (SIGNED, replace(SIGNED, customer_id="c2"))
-        for put in customers.operations(record(event))
-        if isinstance(put, Put)
-    ]
-    keys = {tuple(row[name] for name in customers.CONTRACTS.key) for row in rows}
-    assert keys == {("c1", "k"), ("c2", "k")}
 
 
 def test_an_invoice_and_its_lines() -> None:
