@@ -238,7 +238,7 @@ async def feeder_energy(
 
 async def workload_counts(database: Database, site_id: str | None) -> Row:
     row = await database.row(
-        """SELECT count(*) AS submitted, count(placed_at) AS placed,
+        """SELECT count(*) AS submitted, count(*) FILTER (WHERE attempt > 0) AS placed,
                   count(*) FILTER (WHERE state = 'queued') AS queued,
                   count(*) FILTER (WHERE state = 'switching') AS switching,
                   count(*) FILTER (WHERE state = 'running') AS running,
