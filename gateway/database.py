@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, LiteralString
+from urllib.parse import urlencode
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -77,7 +78,7 @@ def migrate(dsn: str) -> list[str]:
     """
     with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATING,))
-        backend = get_backend(_yoyo_uri(dsn))
+        backend = get_backend(yoyo_uri(dsn))
         try:
             backend.break_lock()
             with backend.lock(timeout=YOYO_WAIT_S):
@@ -89,11 +90,7 @@ def migrate(dsn: str) -> list[str]:
     return names
 
 
-def _yoyo_uri(dsn: str) -> str:
-    """yoyo picks its driver by the scheme, and ours is psycopg 3."""
-    if "://" in dsn:
-        return "postgresql+psycopg://" + dsn.split("://", 1)[1]
-    parts = conninfo_to_dict(dsn)
-    user = f"{parts.get('user', '')}:{parts.get('password', '')}"
-    host = f"{parts.get('host', '127.0.0.1')}:{parts.get('port', 5432)}"
-    return f"postgresql+psycopg://{user}@{host}/{parts.get('dbname', '')}"
+def yoyo_uri(dsn: str) -> str:
+    """yoyo picks its driver by the scheme, psycopg being version 3, and hands it the query: so a
+    DSN of either form arrives whole, with quoted passwords and sslmode."""
+    return "postgresql+psycopg:///?" + urlencode(conninfo_to_dict(dsn))

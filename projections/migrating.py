@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlencode
 
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import Diagnostic
 from yoyo import get_backend, read_migrations
 
 from projections import database
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+ANALYSTS = Path(__file__).parent / "analysts.sql"
 _LOCK = 0x48435001
 _WAIT_S = 10
+_LOG = logging.getLogger(__name__)
 
 
 def migrate(dsn: str) -> list[str]:
@@ -22,7 +27,7 @@ def migrate(dsn: str) -> list[str]:
     """
     with database.connect(dsn) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
-        backend = get_backend(_for_yoyo(dsn))
+        backend = get_backend(yoyo_uri(dsn))
         try:
             backend.break_lock()
             with backend.lock(timeout=_WAIT_S):
@@ -31,10 +36,17 @@ def migrate(dsn: str) -> list[str]:
                 backend.apply_migrations(pending)
         finally:
             backend.connection.close()
+        connection.add_notice_handler(_say)
+        connection.execute(ANALYSTS.read_bytes())
     return names
 
 
-def _for_yoyo(dsn: str) -> str:
-    """yoyo picks its driver by the scheme; "psycopg" is version 3."""
-    parts = urlsplit(dsn)
-    return urlunsplit(parts._replace(scheme="postgresql+psycopg"))
+def yoyo_uri(dsn: str) -> str:
+    """yoyo picks its driver by the scheme, psycopg being version 3, and hands it the query: so a
+    DSN of either form arrives whole, with quoted passwords and sslmode."""
+    return "postgresql+psycopg:///?" + urlencode(conninfo_to_dict(dsn))
+
+
+def _say(notice: Diagnostic) -> None:
+    if notice.severity_nonlocalized == "WARNING":
+        _LOG.warning("%s", notice.message_primary)

@@ -1,4 +1,4 @@
--- What analysts query: documented views in dollars and MWh, and a role that may read them only.
+-- What analysts query: documented views in dollars and MWh (who may read them: ../analysts.sql).
 -- Nothing here computes what an agent computed; units change, values do not.
 
 CREATE SCHEMA analytics;
@@ -540,14 +540,3 @@ COMMENT ON COLUMN analytics.freshness.topic IS 'The log';
 COMMENT ON COLUMN analytics.freshness.partition IS 'Its partition';
 COMMENT ON COLUMN analytics.freshness.next_offset IS 'Every record before this one is in the tables';
 COMMENT ON COLUMN analytics.freshness.updated_at IS 'When it last moved';
-
--- A role belongs to the whole cluster: another database may have made it already.
-DO $$
-BEGIN
-    CREATE ROLE hcp_analyst NOLOGIN;
-EXCEPTION WHEN duplicate_object OR unique_violation THEN
-    NULL;
-END $$;
-GRANT USAGE ON SCHEMA analytics TO hcp_analyst;
-GRANT SELECT ON ALL TABLES IN SCHEMA analytics TO hcp_analyst;
-GRANT EXECUTE ON FUNCTION public.busy_units() TO hcp_analyst;

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -13,6 +15,7 @@ from projections.migrating import migrate
 from projections.operations import Table
 from schemas.topics import LOGS
 
+README = Path(__file__).parents[2] / "README.md"
 TABLES = [table for model in READ_MODELS for table in model.tables]
 
 
@@ -84,6 +87,42 @@ def test_analysts_read_analytics_and_nothing_else(connection: Connection) -> Non
             connection.execute("SET LOCAL ROLE hcp_analyst")
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(forbidden)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TEMPORARY TABLE t (one integer)",
+        "SELECT lo_from_bytea(0, '')",
+        "SELECT pg_advisory_lock(1212366849)",
+        "SELECT pg_try_advisory_xact_lock_shared(1, 2)",
+        "CREATE TABLE public.t (one integer)",
+    ],
+)
+def test_an_analyst_writes_and_locks_nothing(connection: Connection, statement: str) -> None:
+    with connection.transaction(force_rollback=True):
+        connection.execute("SET LOCAL ROLE hcp_analyst")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(statement.encode())
+
+
+def test_the_example_of_the_readme_works(connection: Connection) -> None:
+    (example,) = re.findall(r"^    (SELECT .*?;)$", README.read_text(), re.DOTALL | re.MULTILINE)
+    with connection.transaction():
+        connection.execute("SET LOCAL ROLE hcp_analyst")
+        found = connection.execute(example.encode())
+        assert [column.name for column in found.description or ()] == [
+            *("day", "site_id", "profit_usd", "energy_mwh")
+        ]
+
+
+def test_an_analyst_who_logs_in_is_read_only_and_bounded(connection: Connection) -> None:
+    found = connection.execute(
+        "SELECT unnest(setconfig) FROM pg_db_role_setting "
+        "JOIN pg_database d ON d.oid = setdatabase "
+        "WHERE setrole = 'hcp_analyst'::regrole AND datname = current_database()"
+    ).fetchall()
+    assert set(found) == {("default_transaction_read_only=on",), ("statement_timeout=60s",)}
 
 
 def test_migrating_twice_changes_nothing(database: str, connection: Connection) -> None:
