@@ -92,7 +92,7 @@ def rebuild(read_model: Annotated[str, typer.Argument(help="One of `list`.")]) -
             raise ProjectionError(f"there is no read model {read_model!r}; there are {names}")
         settings = Settings()  # type: ignore[call-arg]
         topics = Topics(settings.topic_prefix)
-        reader = LogReader(settings.kafka, topics, settings.projections_batch)
+        reader = LogReader(settings.kafka, topics, settings.projections_batch, commits=False)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         try:
             with Progress(*columns, TimeElapsedColumn(), console=out) as bar:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-from confluent_kafka import Message
 
 from projections import metrics
 from projections.admission import Admission
+from projections.log_reader import Partition, Stretch
 from projections.projector import Slice
 from projections.record import LogRecord
 from schemas.codec import Codec, OutRecord
@@ -17,8 +16,6 @@ from schemas.deadletters import dead_letter
 from schemas.errors import CodecError, Refused
 from schemas.record import Record, record_of
 from schemas.topics import Topic
-
-Partition = tuple[Topic, int]
 
 READER = "projections"
 
@@ -50,25 +47,24 @@ class Decoder:
 
     def decode(
         self,
-        found: Mapping[Partition, Sequence[Message]],
+        found: Mapping[Partition, Stretch],
         starts: Mapping[Partition, int],
         refused_in_a_row: int,
     ) -> Batch:
         """Raises RegistryUnavailable; then the whole batch is to be retried."""
         batch = Batch(refused_in_a_row=refused_in_a_row)
-        for (topic, partition), messages in found.items():
+        for (topic, partition), stretch in found.items():
             records: list[LogRecord] = []
-            end = starts[topic, partition]
-            for message in messages:
+            end = stretch.end
+            for message in stretch.messages:
                 read = record_of(topic, message)
-                end = read.offset + 1
                 try:
                     record = self._admission.admit(topic, read)
                 except (CodecError, Refused) as error:
                     batch.letters.append(self.letter(topic, read, error))
                     batch.refused_in_a_row += 1
                     if batch.refused_in_a_row >= self._limit:
-                        batch.is_cut = True
+                        batch.is_cut, end = True, read.offset + 1
                         break
                     continue
                 if record is not None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -29,16 +29,26 @@ _PASSING = frozenset(  # librdkafka reconnects by itself
 )
 
 
+@dataclass
+class Stretch:
+    """What was read of one partition. end: the offset after it, and after transaction markers."""
+
+    messages: list[Message] = field(default_factory=list)
+    end: int = 0
+
+
 class LogReader:
     """The partitions of some logs.
 
     batch: most records of one `read`; 16 MB of fetched records wait at most
+    commits: whether lag tools are told what was applied; a rebuild beside a runner does not
     """
 
-    def __init__(self, bootstrap: str, topics: Topics, batch: int) -> None:
+    def __init__(self, bootstrap: str, topics: Topics, batch: int, *, commits: bool = True) -> None:
         self._bootstrap = bootstrap
         self._topics = topics
         self._batch = batch
+        self._commits = commits
         self._next: dict[Partition, int] = {}
         self._consumer = Consumer(
             {
@@ -47,6 +57,7 @@ class LogReader:
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "error",
+                "enable.partition.eof": True,  # the only word of transaction markers at the end
                 "queued.max.messages.kbytes": 16 * 1024,
                 "fetch.wait.max.ms": 50,
                 "fetch.queue.backoff.ms": 10,  # by default a second each time the queue is full
@@ -80,17 +91,14 @@ class LogReader:
             ]
         )
 
-    def read(self, timeout_s: float) -> dict[Partition, list[Message]]:
+    def read(self, timeout_s: float) -> dict[Partition, Stretch]:
         """What has arrived, waiting only for the first record. Raises LogUnreadable."""
         first = self._consumer.poll(timeout_s)
         if first is None:
             return {}
-        messages = [first, *self._consumer.consume(self._batch - 1, timeout=0)]
-        found: dict[Partition, list[Message]] = defaultdict(list)
-        for message in messages:
-            if self._is_record(message):
-                topic = self._topics.topic_named(str(message.topic()))
-                found[topic, int(message.partition() or 0)].append(message)
+        found: dict[Partition, Stretch] = {}
+        for message in (first, *self._consumer.consume(self._batch - 1, timeout=0)):
+            self._add(message, found)
         return found
 
     def reread(self) -> None:
@@ -104,6 +112,8 @@ class LogReader:
     def applied(self, ends: Mapping[Partition, int]) -> None:
         """Also committed to Kafka, where lag tools look; nothing is ever read from there."""
         self._next |= ends
+        if not self._commits:
+            return
         self._consumer.commit(
             offsets=[
                 TopicPartition(self._topics.name_of(topic), partition, offset)
@@ -115,7 +125,7 @@ class LogReader:
     def ends(self, *, cached: bool) -> dict[Partition, int]:
         """Offsets after the last record. cached: as of the last fetch, without asking Kafka."""
         found: dict[Partition, int] = {}
-        for topic, partition in self._next:
+        for topic, partition in list(self._next):
             place = TopicPartition(self._topics.name_of(topic), partition)
             try:
                 marks = self._consumer.get_watermark_offsets(place, _ANSWER_S, cached=cached)
@@ -128,13 +138,28 @@ class LogReader:
     def close(self) -> None:
         self._consumer.close()
 
-    def _is_record(self, message: Message) -> bool:
-        error = message.error()
+    def _add(self, message: Message, found: dict[Partition, Stretch]) -> None:
+        if message.topic() is None:
+            self._judge(message, message.error())
+            return
+        place = self._topics.topic_named(str(message.topic())), int(message.partition() or 0)
+        offset, error = int(message.offset() or 0), message.error()
         if error is None:
-            return True
+            stretch = found.setdefault(place, Stretch())
+            stretch.messages.append(message)
+            stretch.end = offset + 1
+        elif error.code() != KafkaError._PARTITION_EOF:
+            self._judge(message, error)
+        elif offset > self._next[place]:
+            found.setdefault(place, Stretch()).end = offset
+
+    def _judge(self, message: Message, error: KafkaError | None) -> None:
+        """Of what is no record: return, and librdkafka mends it, or raise LogUnreadable."""
+        if error is None:
+            return
         if error.code() in _PASSING or (error.retriable() and not error.fatal()):
             _LOG.warning("Kafka at %s: %s", self._bootstrap, error.str())
-            return False
+            return
         if error.code() == KafkaError._AUTO_OFFSET_RESET:
             raise LogUnreadable(
                 f"{message.topic()}[{message.partition()}] no longer holds the offset to go on "

@@ -13,11 +13,11 @@ BATCH_SECONDS = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
 LAG_RECORDS = Gauge(
-    "hcp_projections_lag_records", "Records not applied yet", ("topic", "partition")
+    "hcp_projections_lag_records", "Records not applied yet, when scraped", ("topic", "partition")
 )
 LAG_SECONDS = Gauge(
     "hcp_projections_lag_seconds",
-    "Age of the newest applied record when it was applied",
+    "Age of the newest applied record while others wait, and 0 while none does; when scraped",
     ("topic",),
 )
 DEAD_LETTERS = Counter(

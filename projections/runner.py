@@ -20,14 +20,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import psycopg
-from confluent_kafka import Message
 
 from projections import database, metrics, projector
 from projections.admission import Admission
 from projections.database import Place
 from projections.dead_letters import DeadLetters
-from projections.decoding import Batch, Decoder, Partition
-from projections.log_reader import LogReader
+from projections.decoding import Batch, Decoder
+from projections.lag import Lag
+from projections.log_reader import LogReader, Partition, Stretch
 from projections.projector import Slice
 from projections.record import ReadModel
 from projections.session import Session, Stopped, is_records_fault, patiently
@@ -69,9 +69,11 @@ class Runner:
         wanted = frozenset(event_type for model in models for event_type in model.reads)
         admission = Admission(codec, self._partitions, wanted)
         self._decoder = Decoder(admission, codec, dead_letter_limit)
+        self._lag = Lag(reader, self._partitions)
 
     def run(self) -> None:
         """Until stopped. Raises ProjectionError."""
+        self._lag.show()
         try:
             self.start()
             looked_around = time.monotonic()
@@ -82,6 +84,8 @@ class Runner:
                     looked_around = time.monotonic()
         except Stopped:
             _LOG.info("stopped while waiting; the batch in hand was not applied")
+        finally:
+            self._lag.hide()
 
     def start(self) -> None:
         """Go to where the furthest-back read model is."""
@@ -98,6 +102,7 @@ class Runner:
         """One batch; the number of records read. Raises Stopped, ProjectionError."""
         found = self._reader.read(_POLL_S)
         if not found:
+            self._lag.look()
             return 0
         batch = patiently("registry", _is_registry_away, lambda: self._decode(found), self._stop)
         self._refused_in_a_row = batch.refused_in_a_row
@@ -106,10 +111,10 @@ class Runner:
         with metrics.BATCH_SECONDS.time():
             self._apply(batch, batch.slices, self._models)
         self._reader.applied({(part.topic, part.partition): part.end for part in batch.slices})
-        self._measure(found)
+        self._lag.note(batch.slices, found)
         if batch.is_cut:
             self._pause(batch)
-        return sum(len(messages) for messages in found.values())
+        return sum(len(stretch.messages) for stretch in found.values())
 
     def positions(self) -> dict[Partition, int]:
         """The lowest applied position of each partition."""
@@ -133,7 +138,7 @@ class Runner:
         self._stop.wait(_PAUSE_S)
         self._reader.reread()
 
-    def _decode(self, found: Mapping[Partition, Sequence[Message]]) -> Batch:
+    def _decode(self, found: Mapping[Partition, Stretch]) -> Batch:
         starts = {partition: self._reader.position(partition) for partition in found}
         return self._decoder.decode(found, starts, self._refused_in_a_row)
 
@@ -215,16 +220,6 @@ class Runner:
             for topic, count in self._partitions.items()
             for partition in range(count)
         }
-
-    def _measure(self, found: Mapping[Partition, Sequence[Message]]) -> None:
-        ends = self._reader.ends(cached=True)
-        for (topic, _), messages in found.items():
-            metrics.RECORDS.labels(topic.name).inc(len(messages))
-            age_ms = time.time() * 1000 - int(messages[-1].timestamp()[1])
-            metrics.LAG_SECONDS.labels(topic.name).set(max(0.0, age_ms / 1000))
-        for (topic, partition), end in ends.items():
-            left = end - self._reader.position((topic, partition))
-            metrics.LAG_RECORDS.labels(topic.name, str(partition)).set(max(0, left))
 
 
 def _halves(slices: Sequence[Slice]) -> list[list[Slice]]:

@@ -68,8 +68,8 @@ class Stack:
         assert self._producer is not None
         assert self._producer.flush(30) == 0
 
-    def reader(self, batch: int) -> LogReader:
-        return LogReader(self.kafka, self.topics, batch)
+    def reader(self, batch: int, *, commits: bool = True) -> LogReader:
+        return LogReader(self.kafka, self.topics, batch, commits=commits)
 
     def runner(
         self, reader: LogReader, stop: threading.Event, *, limit: int = 100

@@ -132,7 +132,7 @@ def test_a_runner_goes_back_for_a_rebuild_that_died(stack: Stack, clean: Dump) -
 
 
 def rebuilt(stack: Stack, model: ReadModel) -> int:
-    reader = stack.reader(500)
+    reader = stack.reader(500, commits=False)
     try:
         return rebuild(
             model,
