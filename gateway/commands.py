@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from gateway import queries
+from gateway import kept_queries, queries
 from gateway.context import Gateway
 from gateway.database import Row
 from gateway.errors import Conflict, Fault, Invalid, Unavailable
@@ -190,7 +190,7 @@ async def request_curtailment(
             return await write(identity)
         await _same_curtailment(gateway, site_id, body)  # before an id is claimed in vain
         scope = f"curtailment_id on {site_id}"
-        await queries.forget_refused_curtailment(
+        await kept_queries.forget_refused_curtailment(
             gateway.database, scope, body.curtailment_id, site_id
         )
         return await claim(

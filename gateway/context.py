@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import psycopg
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
 
-from gateway import kept_answers, queries
+from gateway import kept_answers, kept_queries
 from gateway.database import Database, migrate
 from gateway.health import Health
 from gateway.positions import Positions
@@ -76,7 +76,7 @@ class Gateway:
         self.missing.pop("database", None)
         while True:
             try:
-                await queries.forget_answers(self.database, kept_answers.KEPT_FOR)
+                await kept_queries.forget_answers(self.database, kept_answers.KEPT_FOR)
             except psycopg.Error as error:
                 log.warning("old answers were not removed: %s", str(error).splitlines()[0])
             await asyncio.sleep(FORGET_EVERY_S)

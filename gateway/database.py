@@ -10,12 +10,14 @@ from urllib.parse import urlencode
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
+from psycopg.sql import Composed
 from psycopg_pool import AsyncConnectionPool
 from yoyo import get_backend, read_migrations
 
 from gateway.settings import Settings
 
 Row = dict[str, Any]
+Statement = LiteralString | Composed
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Whoever migrates this database holds this advisory lock, projections too. yoyo's own lock is a row
@@ -55,18 +57,18 @@ class Database:
     async def close(self) -> None:
         await self._pool.close(timeout=3)
 
-    async def rows(self, sql: LiteralString, values: Mapping[str, Any] | None = None) -> list[Row]:
+    async def rows(self, sql: Statement, values: Mapping[str, Any] | None = None) -> list[Row]:
         """Raises psycopg.OperationalError or PoolTimeout when the database does not answer."""
         async with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=dict_row)
             await cursor.execute(sql, values or {})
             return await cursor.fetchall()
 
-    async def row(self, sql: LiteralString, values: Mapping[str, Any] | None = None) -> Row | None:
+    async def row(self, sql: Statement, values: Mapping[str, Any] | None = None) -> Row | None:
         rows = await self.rows(sql, values)
         return rows[0] if rows else None
 
-    async def execute(self, sql: LiteralString, values: Mapping[str, Any] | None = None) -> None:
+    async def execute(self, sql: Statement, values: Mapping[str, Any] | None = None) -> None:
         async with self._pool.connection() as connection:
             await connection.execute(sql, values or {})
 

@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from gateway import queries
+from gateway import kept_queries
 from gateway.database import Database
 from gateway.errors import Conflict, Fault, Invalid, Problem
 from gateway.values import plain, to_ms
@@ -113,7 +113,7 @@ async def _kept(
     answer: type[T],
     clash: Problem,
 ) -> T:
-    kept = await queries.keep_identity(
+    kept = await kept_queries.keep_identity(
         database,
         scope=scope,
         key=key,
@@ -128,7 +128,7 @@ async def _kept(
         return answer.model_validate(kept["answer"])
     identity = Identity(kept["subject_id"], str(kept["event_id"]), kept["at_ms"])
     made = await act(identity)
-    first = await queries.keep_answer(database, scope, key, made.model_dump(mode="json"))
+    first = await kept_queries.keep_answer(database, scope, key, made.model_dump(mode="json"))
     return answer.model_validate(first)
 
 

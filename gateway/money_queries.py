@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from psycopg.sql import SQL
+
 from gateway.database import Database, Row
+from gateway.filtering import where
 from gateway.pages import Key
 
 
@@ -20,15 +23,23 @@ async def power_prices(
     """Newest first."""
     at, site, last = after or (None, None, None)
     return await database.rows(
-        """SELECT site_id, settlement_point, interval_start, interval_end, price_usd_per_mwh
-           FROM power_prices
-           WHERE (%(site_id)s::text IS NULL OR site_id = %(site_id)s)
-             AND (%(since)s::timestamptz IS NULL OR interval_start >= %(since)s)
-             AND (%(until)s::timestamptz IS NULL OR interval_start < %(until)s)
-             AND (%(last)s::text IS NULL OR (interval_start, site_id, settlement_point)
-                  < (%(at)s::timestamptz, %(site)s, %(last)s))
-           ORDER BY interval_start DESC, site_id DESC, settlement_point DESC
-           LIMIT %(limit)s + 1""",
+        SQL(
+            """SELECT site_id, settlement_point, interval_start, interval_end, price_usd_per_mwh
+               FROM power_prices {where}
+               ORDER BY interval_start DESC, site_id DESC, settlement_point DESC
+               LIMIT %(limit)s + 1"""
+        ).format(
+            where=where(
+                ("site_id = %(site_id)s", site_id),
+                ("interval_start >= %(since)s", since),
+                ("interval_start < %(until)s", until),
+                (
+                    """(interval_start, site_id, settlement_point)
+                       < (%(at)s::timestamptz, %(site)s, %(last)s)""",
+                    last,
+                ),
+            )
+        ),
         {
             "site_id": site_id,
             "since": since,
@@ -53,15 +64,19 @@ async def hash_prices(
     """Newest first."""
     at, last = after or (None, None)
     return await database.rows(
-        """SELECT site_id, interval_start, hashprice_usd_per_ph_day, difficulty, fees_sats,
-                  btc_price_usd
-           FROM hash_prices
-           WHERE (%(site_id)s::text IS NULL OR site_id = %(site_id)s)
-             AND (%(since)s::timestamptz IS NULL OR interval_start >= %(since)s)
-             AND (%(until)s::timestamptz IS NULL OR interval_start < %(until)s)
-             AND (%(last)s::text IS NULL
-                  OR (interval_start, site_id) < (%(at)s::timestamptz, %(last)s))
-           ORDER BY interval_start DESC, site_id DESC LIMIT %(limit)s + 1""",
+        SQL(
+            """SELECT site_id, interval_start, hashprice_usd_per_ph_day, difficulty, fees_sats,
+                      btc_price_usd
+               FROM hash_prices {where}
+               ORDER BY interval_start DESC, site_id DESC LIMIT %(limit)s + 1"""
+        ).format(
+            where=where(
+                ("site_id = %(site_id)s", site_id),
+                ("interval_start >= %(since)s", since),
+                ("interval_start < %(until)s", until),
+                ("(interval_start, site_id) < (%(at)s::timestamptz, %(last)s)", last),
+            )
+        ),
         {
             "site_id": site_id,
             "since": since,
@@ -76,9 +91,10 @@ async def hash_prices(
 async def unit_models(database: Database, site_id: str | None) -> list[Row]:
     """One row for each site, model and set of modes."""
     return await database.rows(
-        """SELECT site_id, kind, model, modes, count(*)::integer AS units FROM units
-           WHERE %(site_id)s::text IS NULL OR site_id = %(site_id)s
-           GROUP BY site_id, kind, model, modes ORDER BY site_id, kind, model, modes::text""",
+        SQL(
+            """SELECT site_id, kind, model, modes, count(*)::integer AS units FROM units {where}
+               GROUP BY site_id, kind, model, modes ORDER BY site_id, kind, model, modes::text"""
+        ).format(where=where(("site_id = %(site_id)s", site_id))),
         {"site_id": site_id},
     )
 
@@ -115,15 +131,19 @@ async def usage(
     """Newest first."""
     at, last = after or (None, None)
     return await database.rows(
-        """SELECT * FROM usage
-           WHERE (%(customer_id)s::text IS NULL OR customer_id = %(customer_id)s)
-             AND (%(workload_id)s::text IS NULL OR workload_id = %(workload_id)s)
-             AND (%(site_id)s::text IS NULL OR site_id = %(site_id)s)
-             AND (%(since)s::timestamptz IS NULL OR interval_start >= %(since)s)
-             AND (%(until)s::timestamptz IS NULL OR interval_start < %(until)s)
-             AND (%(last)s::text IS NULL
-                  OR (interval_start, usage_id) < (%(at)s::timestamptz, %(last)s))
-           ORDER BY interval_start DESC, usage_id DESC LIMIT %(limit)s + 1""",
+        SQL(
+            """SELECT * FROM usage {where}
+               ORDER BY interval_start DESC, usage_id DESC LIMIT %(limit)s + 1"""
+        ).format(
+            where=where(
+                ("customer_id = %(customer_id)s", customer_id),
+                ("workload_id = %(workload_id)s", workload_id),
+                ("site_id = %(site_id)s", site_id),
+                ("interval_start >= %(since)s", since),
+                ("interval_start < %(until)s", until),
+                ("(interval_start, usage_id) < (%(at)s::timestamptz, %(last)s)", last),
+            )
+        ),
         {
             "customer_id": customer_id,
             "workload_id": workload_id,
@@ -148,12 +168,16 @@ async def invoices(
     """Newest period first."""
     at, last = after or (None, None)
     return await database.rows(
-        """SELECT * FROM invoices
-           WHERE (%(customer_id)s::text IS NULL OR customer_id = %(customer_id)s)
-             AND (%(state)s::text IS NULL OR state = %(state)s)
-             AND (%(last)s::text IS NULL
-                  OR (period_start, invoice_id) < (%(at)s::timestamptz, %(last)s))
-           ORDER BY period_start DESC, invoice_id DESC LIMIT %(limit)s + 1""",
+        SQL(
+            """SELECT * FROM invoices {where}
+               ORDER BY period_start DESC, invoice_id DESC LIMIT %(limit)s + 1"""
+        ).format(
+            where=where(
+                ("customer_id = %(customer_id)s", customer_id),
+                ("state = %(state)s", state),
+                ("(period_start, invoice_id) < (%(at)s::timestamptz, %(last)s)", last),
+            )
+        ),
         {"customer_id": customer_id, "state": state, "at": at, "last": last, "limit": limit},
     )
 

@@ -1,19 +1,19 @@
-"""The SQL that reads the read models, and the table of kept answers.
+"""The SQL that reads the read models.
 
 Lists take the sort key to start after (None: from the start) and give one row more than the limit,
-so that the caller knows whether there is another page. Raises what database.Database raises.
+so that the caller knows whether there is another page. Every page is a walk along an index, which
+tests/gateway/test_list_plans.py sees to. Raises what database.Database raises.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
-from psycopg.types.json import Jsonb
+from psycopg.sql import SQL
 
 from gateway.database import Database, Row
+from gateway.filtering import where
 from gateway.pages import Key
-from schemas.topics import SITES
 
 
 async def ping(database: Database) -> None:
@@ -57,13 +57,17 @@ async def workloads(
     """Newest submission first."""
     at, last = after or (None, None)
     return await database.rows(
-        """SELECT * FROM workloads
-           WHERE (%(state)s::text IS NULL OR state = %(state)s)
-             AND (%(customer_id)s::text IS NULL OR customer_id = %(customer_id)s)
-             AND (%(site_id)s::text IS NULL OR site_id = %(site_id)s)
-             AND (%(last)s::text IS NULL
-                  OR (submitted_at, workload_id) < (%(at)s::timestamptz, %(last)s))
-           ORDER BY submitted_at DESC, workload_id DESC LIMIT %(limit)s + 1""",
+        SQL(
+            """SELECT * FROM workloads {where}
+               ORDER BY submitted_at DESC, workload_id DESC LIMIT %(limit)s + 1"""
+        ).format(
+            where=where(
+                ("state = %(state)s", state),
+                ("customer_id = %(customer_id)s", customer_id),
+                ("site_id = %(site_id)s", site_id),
+                ("(submitted_at, workload_id) < (%(at)s::timestamptz, %(last)s)", last),
+            )
+        ),
         {
             "state": state,
             "customer_id": customer_id,
@@ -88,11 +92,19 @@ async def workload_events(
     """In the order of the logs: intake first, then the site's."""
     topic, partition, offset = after or (None, None, None)
     return await database.rows(
-        """SELECT topic, partition, "offset", event_id, type, at, data FROM workload_events
-           WHERE workload_id = %(workload_id)s
-             AND (%(topic)s::text IS NULL OR (topic, partition, "offset")
-                  > (%(topic)s, %(partition)s::integer, %(offset)s::bigint))
-           ORDER BY topic, partition, "offset" LIMIT %(limit)s + 1""",
+        SQL(
+            """SELECT topic, partition, "offset", event_id, type, at, data FROM workload_events
+               {where} ORDER BY topic, partition, "offset" LIMIT %(limit)s + 1"""
+        ).format(
+            where=where(
+                ("workload_id = %(workload_id)s", workload_id),
+                (
+                    """(topic, partition, "offset")
+                       > (%(topic)s, %(partition)s::integer, %(offset)s::bigint)""",
+                    topic,
+                ),
+            )
+        ),
         {
             "workload_id": workload_id,
             "topic": topic,
@@ -106,14 +118,23 @@ async def workload_events(
 async def queue(
     database: Database, limit: int, after: Key | None, *, site_id: str | None
 ) -> list[Row]:
-    """As routing looks at it, site by site."""
+    """As routing looks at it, site by site; places are counted from where the page starts."""
     site, urgency, offset, last = after or (None, None, None, None)
-    return await database.rows(
-        """SELECT *, -priority AS urgency FROM queue
-           WHERE (%(site_id)s::text IS NULL OR site_id = %(site_id)s)
-             AND (%(last)s::text IS NULL OR (site_id, -priority, queue_offset, workload_id)
-                  > (%(site)s, %(urgency)s::bigint, %(offset)s::bigint, %(last)s))
-           ORDER BY site_id, -priority, queue_offset, workload_id LIMIT %(limit)s + 1""",
+    rows = await database.rows(
+        SQL(
+            """SELECT *, -priority AS urgency FROM workloads {where}
+               ORDER BY site_id, -priority, queue_offset, workload_id LIMIT %(limit)s + 1"""
+        ).format(
+            where=where(
+                ("state = 'queued' AND queued_at IS NOT NULL", True),
+                ("site_id = %(site_id)s", site_id),
+                (
+                    """(site_id, -priority, queue_offset, workload_id)
+                       > (%(site)s, %(urgency)s::bigint, %(offset)s::bigint, %(last)s)""",
+                    last,
+                ),
+            )
+        ),
         {
             "site_id": site_id,
             "site": site,
@@ -123,11 +144,34 @@ async def queue(
             "limit": limit,
         },
     )
+    return await _with_places(database, rows)
+
+
+async def _with_places(database: Database, rows: list[Row]) -> list[Row]:
+    """Only the first row's place is counted from the start; the others follow it."""
+    site_id, place = None, 0
+    for row in rows:
+        if site_id is None:
+            place = await queue_place(database, row["workload_id"]) or 1
+        elif row["site_id"] != site_id:
+            place = 1
+        else:
+            place += 1
+        site_id = row["site_id"]
+        row["queue_position"] = place
+    return rows
 
 
 async def queue_place(database: Database, workload_id: str) -> int | None:
     row = await database.row(
-        "SELECT queue_position FROM queue WHERE workload_id = %(workload_id)s",
+        """SELECT (
+               SELECT count(*) FROM workloads q
+               WHERE q.state = 'queued' AND q.queued_at IS NOT NULL AND q.site_id = w.site_id
+                 AND (-q.priority, q.queue_offset, q.workload_id)
+                     <= (-w.priority, w.queue_offset, w.workload_id)
+           ) AS queue_position
+           FROM workloads w
+           WHERE workload_id = %(workload_id)s AND state = 'queued' AND queued_at IS NOT NULL""",
         {"workload_id": workload_id},
     )
     return None if row is None else int(row["queue_position"])
@@ -139,8 +183,9 @@ async def queue_place(database: Database, workload_id: str) -> int | None:
 async def sites(database: Database, limit: int, after: Key | None) -> list[Row]:
     (last,) = after or (None,)
     return await database.rows(
-        """SELECT * FROM sites WHERE %(last)s::text IS NULL OR site_id > %(last)s
-           ORDER BY site_id LIMIT %(limit)s + 1""",
+        SQL("SELECT * FROM sites {where} ORDER BY site_id LIMIT %(limit)s + 1").format(
+            where=where(("site_id > %(last)s", last))
+        ),
         {"last": last, "limit": limit},
     )
 
@@ -157,8 +202,9 @@ async def site(database: Database, site_id: str) -> Row | None:
 
 async def feeders(database: Database, site_id: str | None = None) -> list[Row]:
     return await database.rows(
-        """SELECT * FROM feeders WHERE %(site_id)s::text IS NULL OR site_id = %(site_id)s
-           ORDER BY site_id, feeder_id""",
+        SQL("SELECT * FROM feeders {where} ORDER BY site_id, feeder_id").format(
+            where=where(("site_id = %(site_id)s", site_id))
+        ),
         {"site_id": site_id},
     )
 
@@ -210,13 +256,15 @@ async def units(
 ) -> list[Row]:
     site, last = after or (None, None)
     return await database.rows(
-        """SELECT * FROM units
-           WHERE (%(site_id)s::text IS NULL OR site_id = %(site_id)s)
-             AND (%(feeder_id)s::text IS NULL OR feeder_id = %(feeder_id)s)
-             AND (%(kind)s::text IS NULL OR kind = %(kind)s)
-             AND (%(state)s::text IS NULL OR state = %(state)s)
-             AND (%(last)s::text IS NULL OR (site_id, unit_id) > (%(site)s, %(last)s))
-           ORDER BY site_id, unit_id LIMIT %(limit)s + 1""",
+        SQL("SELECT * FROM units {where} ORDER BY site_id, unit_id LIMIT %(limit)s + 1").format(
+            where=where(
+                ("site_id = %(site_id)s", site_id),
+                ("feeder_id = %(feeder_id)s", feeder_id),
+                ("kind = %(kind)s", kind),
+                ("state = %(state)s", state),
+                ("(site_id, unit_id) > (%(site)s, %(last)s)", last),
+            )
+        ),
         {
             "site_id": site_id,
             "feeder_id": feeder_id,
@@ -232,9 +280,9 @@ async def units(
 async def units_named(database: Database, unit_id: str, site_id: str | None) -> list[Row]:
     """A unit's name is unique on its site only; at most two rows, so that the caller can ask."""
     return await database.rows(
-        """SELECT * FROM units WHERE unit_id = %(unit_id)s
-             AND (%(site_id)s::text IS NULL OR site_id = %(site_id)s)
-           ORDER BY site_id LIMIT 2""",
+        SQL("SELECT * FROM units {where} ORDER BY site_id LIMIT 2").format(
+            where=where(("unit_id = %(unit_id)s", unit_id), ("site_id = %(site_id)s", site_id))
+        ),
         {"unit_id": unit_id, "site_id": site_id},
     )
 
@@ -242,17 +290,17 @@ async def units_named(database: Database, unit_id: str, site_id: str | None) -> 
 async def capacity(database: Database, site_id: str | None) -> list[Row]:
     """GPUs by site and model. A free GPU works and carries no workload."""
     return await database.rows(
-        """SELECT site_id, model, count(*)::integer AS total,
-                  (count(*) FILTER (WHERE state IN ('ok', 'degraded')
-                                    AND used_gpu_milli = 0))::integer AS free,
-                  (count(*) FILTER (WHERE used_gpu_milli > 0))::integer AS in_use,
-                  (count(*) FILTER (WHERE state IN ('failed', 'drained')
-                                    AND used_gpu_milli = 0))::integer AS out_of_service,
-                  coalesce(sum(1000 - used_gpu_milli)
-                           FILTER (WHERE state IN ('ok', 'degraded')), 0)::bigint AS free_gpu_milli
-           FROM units
-           WHERE kind = 'gpu' AND (%(site_id)s::text IS NULL OR site_id = %(site_id)s)
-           GROUP BY site_id, model ORDER BY site_id, model""",
+        SQL(
+            """SELECT site_id, model, count(*)::integer AS total,
+                      (count(*) FILTER (WHERE state IN ('ok', 'degraded')
+                                        AND used_gpu_milli = 0))::integer AS free,
+                      (count(*) FILTER (WHERE used_gpu_milli > 0))::integer AS in_use,
+                      (count(*) FILTER (WHERE state IN ('failed', 'drained')
+                                        AND used_gpu_milli = 0))::integer AS out_of_service,
+                      coalesce(sum(1000 - used_gpu_milli) FILTER (
+                          WHERE state IN ('ok', 'degraded')), 0)::bigint AS free_gpu_milli
+               FROM units {where} GROUP BY site_id, model ORDER BY site_id, model"""
+        ).format(where=where(("kind = 'gpu'", True), ("site_id = %(site_id)s", site_id))),
         {"site_id": site_id},
     )
 
@@ -262,10 +310,15 @@ async def curtailments(
 ) -> list[Row]:
     at, last = after or (None, None)
     return await database.rows(
-        """SELECT * FROM curtailments WHERE site_id = %(site_id)s
-             AND (%(last)s::text IS NULL
-                  OR (starts_at, curtailment_id) < (%(at)s::timestamptz, %(last)s))
-           ORDER BY starts_at DESC, curtailment_id DESC LIMIT %(limit)s + 1""",
+        SQL(
+            """SELECT * FROM curtailments {where}
+               ORDER BY starts_at DESC, curtailment_id DESC LIMIT %(limit)s + 1"""
+        ).format(
+            where=where(
+                ("site_id = %(site_id)s", site_id),
+                ("(starts_at, curtailment_id) < (%(at)s::timestamptz, %(last)s)", last),
+            )
+        ),
         {"site_id": site_id, "at": at, "last": last, "limit": limit},
     )
 
@@ -275,10 +328,15 @@ async def curtailments_named(
 ) -> list[Row]:
     """The newest of this id on each site; at most two rows, so that the caller can ask."""
     return await database.rows(
-        """SELECT DISTINCT ON (site_id) * FROM curtailments
-           WHERE curtailment_id = %(curtailment_id)s
-             AND (%(site_id)s::text IS NULL OR site_id = %(site_id)s)
-           ORDER BY site_id, ends_at DESC LIMIT 2""",
+        SQL(
+            """SELECT DISTINCT ON (site_id) * FROM curtailments {where}
+               ORDER BY site_id, ends_at DESC LIMIT 2"""
+        ).format(
+            where=where(
+                ("curtailment_id = %(curtailment_id)s", curtailment_id),
+                ("site_id = %(site_id)s", site_id),
+            )
+        ),
         {"curtailment_id": curtailment_id, "site_id": site_id},
     )
 
@@ -307,78 +365,16 @@ async def alerts(
 ) -> list[Row]:
     at, last = after or (None, None)
     return await database.rows(
-        """SELECT * FROM alerts
-           WHERE (%(site_id)s::text IS NULL OR site_id = %(site_id)s)
-             AND (%(active)s::boolean IS NULL OR (cleared_at IS NULL) = %(active)s)
-             AND (%(last)s::text IS NULL
-                  OR (raised_at, alert_id) < (%(at)s::timestamptz, %(last)s))
-           ORDER BY raised_at DESC, alert_id DESC LIMIT %(limit)s + 1""",
-        {"site_id": site_id, "active": active, "at": at, "last": last, "limit": limit},
-    )
-
-
-# kept answers -------------------------------------------------------------------------------------
-
-
-async def keep_identity(
-    database: Database,
-    *,
-    scope: str,
-    key: str,
-    body_sha256: bytes,
-    subject_id: str,
-    event_id: str,
-    at_ms: int,
-) -> Row:
-    """The row of the key: the one just made, or the one that was there."""
-    row = await database.row(
-        """INSERT INTO kept_answers (scope, key, body_sha256, subject_id, event_id, at_ms)
-           VALUES (%(scope)s, %(key)s, %(body)s, %(subject_id)s, %(event_id)s, %(at_ms)s)
-           ON CONFLICT (scope, key) DO UPDATE SET key = excluded.key
-           RETURNING body_sha256, subject_id, event_id, at_ms, answer""",
-        {
-            "scope": scope,
-            "key": key,
-            "body": body_sha256,
-            "subject_id": subject_id,
-            "event_id": event_id,
-            "at_ms": at_ms,
-        },
-    )
-    assert row is not None
-    return row
-
-
-async def keep_answer(database: Database, scope: str, key: str, answer: dict[str, Any]) -> object:
-    """The answer that was kept first, which may be another request's."""
-    row = await database.row(
-        """UPDATE kept_answers SET answer = coalesce(answer, %(answer)s)
-           WHERE scope = %(scope)s AND key = %(key)s RETURNING answer""",
-        {"scope": scope, "key": key, "answer": Jsonb(answer)},
-    )
-    return answer if row is None else row["answer"]
-
-
-async def forget_refused_curtailment(
-    database: Database, scope: str, curtailment_id: str, site_id: str
-) -> None:
-    """Free an id whose request was refused: the answer kept for it promises nothing any more."""
-    await database.execute(
-        """DELETE FROM kept_answers k USING curtailment_requests r
-           WHERE k.scope = %(scope)s AND k.key = %(curtailment_id)s
-             AND r.site_id = %(site_id)s AND r.curtailment_id = %(curtailment_id)s AND r.rejected
-             AND k.answer->>'position'
-                 = concat_ws(':', %(topic)s::text, r.partition, r."offset")""",
-        {
-            "scope": scope,
-            "curtailment_id": curtailment_id,
-            "site_id": site_id,
-            "topic": SITES.name,
-        },
-    )
-
-
-async def forget_answers(database: Database, older_than: timedelta) -> None:
-    await database.execute(
-        "DELETE FROM kept_answers WHERE created_at < now() - %(age)s", {"age": older_than}
+        SQL(
+            """SELECT * FROM alerts {where}
+               ORDER BY raised_at DESC, alert_id DESC LIMIT %(limit)s + 1"""
+        ).format(
+            where=where(
+                ("site_id = %(site_id)s", site_id),
+                ("cleared_at IS NULL", active or None),
+                ("cleared_at IS NOT NULL", True if active is False else None),
+                ("(raised_at, alert_id) < (%(at)s::timestamptz, %(last)s)", last),
+            )
+        ),
+        {"site_id": site_id, "at": at, "last": last, "limit": limit},
     )

@@ -20,7 +20,6 @@ BEGIN
     IF to_regrole('hcp_analyst') IS NOT NULL THEN
         GRANT USAGE ON SCHEMA analytics TO hcp_analyst;
         GRANT SELECT ON ALL TABLES IN SCHEMA analytics TO hcp_analyst;
-        GRANT EXECUTE ON FUNCTION public.busy_units() TO hcp_analyst;
     END IF;
 END $$;
 

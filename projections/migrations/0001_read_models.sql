@@ -107,43 +107,44 @@ CREATE TABLE placements (
     end_reason text,
     PRIMARY KEY (site_id, placement_id)
 );
-CREATE INDEX placements_active ON placements (site_id) WHERE ended_at IS NULL;
+-- Placements end, and leave their entries to vacuum; pending ones would be read at every look-up.
+CREATE INDEX placements_by_unit ON placements USING gin (unit_ids) WITH (fastupdate = off)
+    WHERE ended_at IS NULL;
+ALTER TABLE placements SET (autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX placements_by_workload ON placements (workload_id);
 
--- A function, because it can say how many rows it gives: inlined, the planner expects one row and
--- compares every unit with every busy one. It runs as its owner, as a view would.
-CREATE FUNCTION busy_units()
-RETURNS TABLE (site_id text, unit_id text, workload_ids text[], used_gpu_milli integer, power_w bigint)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp ROWS 10000
-AS $$
-    SELECT p.site_id, u.unit_id, array_agg(p.workload_id ORDER BY p.workload_id),
-           sum(u.gpu_milli)::integer, max(u.power_w)
-    FROM placements p CROSS JOIN LATERAL unnest(p.unit_ids, p.unit_gpu_milli, p.unit_power_w)
-         AS u (unit_id, gpu_milli, power_w)
-    WHERE p.ended_at IS NULL GROUP BY p.site_id, u.unit_id
-$$;
-REVOKE EXECUTE ON FUNCTION busy_units() FROM PUBLIC;
-
+-- Each unit asks for its own rows, so that a page of units costs a page, and all of them no more than
+-- a sort of the registrations would.
 CREATE VIEW units AS
-WITH registered AS (
-    SELECT DISTINCT ON (site_id, unit_id) *,
-           min("offset") OVER (PARTITION BY site_id, unit_id) AS first_offset
-    FROM unit_registrations WHERE NOT rejected ORDER BY site_id, unit_id, "offset" DESC
-)
-SELECT r.site_id, r.unit_id, r.feeder_id, r.kind, r.model,
-       CASE WHEN r.kind <> 'gpu' THEN s.mode WHEN b.unit_id IS NULL THEN 'off' ELSE 'compute' END AS mode,
-       CASE WHEN s.failed_offset > r.first_offset THEN 'failed'
-            WHEN s.drained_offset > r.first_offset THEN 'drained'
-            WHEN s.degraded_offset > r.first_offset THEN 'degraded' ELSE 'ok' END AS state,
+SELECT s.site_id, s.unit_id, r.feeder_id, r.kind, r.model,
+       CASE WHEN r.kind <> 'gpu' THEN s.mode WHEN b.workload_ids IS NULL THEN 'off' ELSE 'compute' END AS mode,
+       CASE WHEN s.failed_offset > f.first_offset THEN 'failed'
+            WHEN s.drained_offset > f.first_offset THEN 'drained'
+            WHEN s.degraded_offset > f.first_offset THEN 'degraded' ELSE 'ok' END AS state,
        CASE WHEN r.kind = 'gpu' THEN coalesce(b.power_w, 0) ELSE s.power_w END AS power_w,
        r.hashrate_ths, r.tflops,
        coalesce(b.workload_ids, '{}'::text[]) AS workload_ids,
        coalesce(b.used_gpu_milli, 0) AS used_gpu_milli,
-       r.modes, r.memory_gb, CASE WHEN s.detail_offset > r.first_offset THEN s.detail ELSE '' END AS detail,
+       r.modes, r.memory_gb, CASE WHEN s.detail_offset > f.first_offset THEN s.detail ELSE '' END AS detail,
        s.reported_power_w, s.temperature_c, r.registered_at, s.updated_at
-FROM registered r
-JOIN unit_states s ON s.site_id = r.site_id AND s.unit_id = r.unit_id
-LEFT JOIN busy_units() b ON b.site_id = r.site_id AND b.unit_id = r.unit_id;
+FROM unit_states s
+CROSS JOIN LATERAL (
+    SELECT * FROM unit_registrations r
+    WHERE r.site_id = s.site_id AND r.unit_id = s.unit_id AND NOT r.rejected
+    ORDER BY "offset" DESC LIMIT 1
+) r
+CROSS JOIN LATERAL (
+    SELECT min("offset") AS first_offset FROM unit_registrations r
+    WHERE r.site_id = s.site_id AND r.unit_id = s.unit_id AND NOT r.rejected
+) f
+CROSS JOIN LATERAL (
+    SELECT array_agg(p.workload_id ORDER BY p.workload_id) AS workload_ids,
+           sum(u.gpu_milli)::integer AS used_gpu_milli, max(u.power_w) AS power_w
+    FROM placements p CROSS JOIN LATERAL unnest(p.unit_ids, p.unit_gpu_milli, p.unit_power_w)
+         AS u (unit_id, gpu_milli, power_w)
+    WHERE p.ended_at IS NULL AND p.site_id = s.site_id AND p.unit_ids @> ARRAY[s.unit_id]
+      AND u.unit_id = s.unit_id
+) b;
 
 CREATE VIEW sites AS
 SELECT c.site_id, c.name, c.pool, c.power_cap_w, c.feeders, c.gpu_prices, k.now,
@@ -197,7 +198,11 @@ CREATE TABLE workloads (
 );
 CREATE INDEX workloads_by_customer ON workloads (customer_id, submitted_at DESC, workload_id DESC);
 CREATE INDEX workloads_by_submission ON workloads (submitted_at DESC, workload_id DESC);
-CREATE INDEX workloads_live ON workloads (site_id, state) WHERE state IN ('queued', 'switching', 'running');
+CREATE INDEX workloads_by_state ON workloads (state, submitted_at DESC, workload_id DESC);
+CREATE INDEX workloads_by_site ON workloads (site_id, submitted_at DESC, workload_id DESC);
+-- As routing looks at them: negated, so that one row comparison says what comes after.
+CREATE INDEX workloads_queued ON workloads (site_id, (-priority), queue_offset, workload_id)
+    WHERE state = 'queued' AND queued_at IS NOT NULL;
 
 CREATE TABLE workload_events (
     workload_id text NOT NULL,
@@ -212,10 +217,10 @@ CREATE TABLE workload_events (
 );
 
 CREATE VIEW queue AS
-SELECT row_number() OVER (PARTITION BY site_id ORDER BY priority DESC, queue_offset, workload_id) AS queue_position,
+SELECT row_number() OVER (PARTITION BY site_id ORDER BY -priority, queue_offset, workload_id) AS queue_position,
        w.*
 FROM workloads w WHERE state = 'queued' AND queued_at IS NOT NULL
-ORDER BY site_id, priority DESC, queue_offset, workload_id;
+ORDER BY site_id, -priority, queue_offset, workload_id;
 
 -- decisions and plans ----------------------------------------------------------------------------
 
@@ -279,7 +284,8 @@ LEFT JOIN (
 
 -- market -----------------------------------------------------------------------------------------
 
--- Like configurations, every publication is kept: refusing one brings back the one before.
+-- Like configurations, every publication is kept: refusing one brings back the one before. The views
+-- look for a newer one row by row, where DISTINCT ON would sort everything for each page.
 CREATE TABLE power_price_publications (
     partition integer NOT NULL,
     "offset" bigint NOT NULL,
@@ -292,15 +298,18 @@ CREATE TABLE power_price_publications (
     PRIMARY KEY (partition, "offset")
 );
 CREATE INDEX power_price_publications_newest ON power_price_publications
-    (site_id, settlement_point, interval_start, "offset" DESC) WHERE NOT rejected;
+    (interval_start DESC, site_id DESC, settlement_point DESC, "offset" DESC) WHERE NOT rejected;
 CREATE INDEX power_price_publications_by_time ON power_price_publications
     (site_id, interval_start DESC, settlement_point, "offset" DESC) WHERE NOT rejected;
 
 CREATE VIEW power_prices AS
-SELECT DISTINCT ON (site_id, settlement_point, interval_start)
-       site_id, settlement_point, interval_start, interval_end, price_usd_per_mwh
-FROM power_price_publications WHERE NOT rejected
-ORDER BY site_id, settlement_point, interval_start, "offset" DESC;
+SELECT site_id, settlement_point, interval_start, interval_end, price_usd_per_mwh
+FROM power_price_publications p
+WHERE NOT rejected AND NOT EXISTS (
+    SELECT FROM power_price_publications n
+    WHERE n.site_id = p.site_id AND n.settlement_point = p.settlement_point
+      AND n.interval_start = p.interval_start AND n."offset" > p."offset" AND NOT n.rejected
+);
 
 CREATE TABLE hash_price_publications (
     partition integer NOT NULL,
@@ -315,13 +324,18 @@ CREATE TABLE hash_price_publications (
     PRIMARY KEY (partition, "offset")
 );
 CREATE INDEX hash_price_publications_newest ON hash_price_publications
+    (interval_start DESC, site_id DESC, "offset" DESC) WHERE NOT rejected;
+CREATE INDEX hash_price_publications_by_site ON hash_price_publications
     (site_id, interval_start DESC, "offset" DESC) WHERE NOT rejected;
 
 CREATE VIEW hash_prices AS
-SELECT DISTINCT ON (site_id, interval_start)
-       site_id, interval_start, hashprice_usd_per_ph_day, difficulty, fees_sats, btc_price_usd
-FROM hash_price_publications WHERE NOT rejected
-ORDER BY site_id, interval_start DESC, "offset" DESC;
+SELECT site_id, interval_start, hashprice_usd_per_ph_day, difficulty, fees_sats, btc_price_usd
+FROM hash_price_publications p
+WHERE NOT rejected AND NOT EXISTS (
+    SELECT FROM hash_price_publications n
+    WHERE n.site_id = p.site_id AND n.interval_start = p.interval_start
+      AND n."offset" > p."offset" AND NOT n.rejected
+);
 
 -- energy -----------------------------------------------------------------------------------------
 
@@ -395,6 +409,8 @@ CREATE TABLE curtailment_requests (
 );
 CREATE INDEX curtailment_requests_by_id
     ON curtailment_requests (site_id, curtailment_id, ends_at, "offset") WHERE NOT rejected;
+CREATE INDEX curtailment_requests_newest
+    ON curtailment_requests (site_id, starts_at DESC, curtailment_id DESC) WHERE NOT rejected;
 
 CREATE TABLE curtailments_met (
     partition integer NOT NULL,
@@ -420,27 +436,36 @@ CREATE TABLE curtailment_lifts (
 CREATE INDEX curtailment_lifts_first ON curtailment_lifts (site_id, curtailment_id, "offset")
     WHERE NOT rejected;
 
+-- A request that repeats an earlier one is none.
+CREATE VIEW first_curtailment_requests AS
+SELECT * FROM curtailment_requests r
+WHERE NOT rejected AND NOT EXISTS (
+    SELECT FROM curtailment_requests e
+    WHERE e.site_id = r.site_id AND e.curtailment_id = r.curtailment_id AND e.ends_at = r.ends_at
+      AND e."offset" < r."offset" AND NOT e.rejected
+);
+
 CREATE VIEW curtailments AS
 SELECT r.curtailment_id, r.site_id, r.max_power_w, r.starts_at, r.ends_at,
        CASE WHEN l.lifted_at IS NOT NULL THEN 'lifted'
             WHEN m.met_at IS NOT NULL THEN 'met' ELSE 'requested' END AS state,
        r.reason, r.payment_usd_per_mwh, r.requested_at, m.met_at, m.met_power_w, l.lifted_at,
        r.partition, r."offset"
-FROM (
-    SELECT *, lead("offset") OVER (PARTITION BY site_id, curtailment_id ORDER BY "offset") AS until
-    FROM (SELECT DISTINCT ON (site_id, curtailment_id, ends_at) * FROM curtailment_requests
-          WHERE NOT rejected ORDER BY site_id, curtailment_id, ends_at, "offset") first
-) r
+FROM first_curtailment_requests r
+CROSS JOIN LATERAL (
+    SELECT min("offset") AS "offset" FROM first_curtailment_requests n
+    WHERE n.site_id = r.site_id AND n.curtailment_id = r.curtailment_id AND n."offset" > r."offset"
+) next
 LEFT JOIN LATERAL (
     SELECT met_at, met_power_w FROM curtailments_met m
     WHERE m.site_id = r.site_id AND m.curtailment_id = r.curtailment_id
-      AND m.cause_offset >= r."offset" AND (r.until IS NULL OR m.cause_offset < r.until)
+      AND m.cause_offset >= r."offset" AND (next."offset" IS NULL OR m.cause_offset < next."offset")
     ORDER BY m.cause_offset LIMIT 1
 ) m ON true
 LEFT JOIN LATERAL (
     SELECT lifted_at FROM curtailment_lifts l
     WHERE l.site_id = r.site_id AND l.curtailment_id = r.curtailment_id AND NOT l.rejected
-      AND l."offset" > r."offset" AND (r.until IS NULL OR l."offset" < r.until)
+      AND l."offset" > r."offset" AND (next."offset" IS NULL OR l."offset" < next."offset")
     ORDER BY l."offset" LIMIT 1
 ) l ON true;
 COMMENT ON VIEW curtailments IS 'Curtailments of each site. A curtailment_id names a request on its site only, and may be used again once that has ended: then there is a row for each. Repeats, and requests and lifts that were refused, leave no trace.';
@@ -456,7 +481,9 @@ CREATE TABLE alerts (
     cleared_at timestamptz,
     clear_reason text
 );
-CREATE INDEX alerts_by_time ON alerts (site_id, raised_at DESC);
+CREATE INDEX alerts_by_site ON alerts (site_id, raised_at DESC, alert_id DESC);
+CREATE INDEX alerts_newest ON alerts (raised_at DESC, alert_id DESC);
+CREATE INDEX alerts_active ON alerts (raised_at DESC, alert_id DESC) WHERE cleared_at IS NULL;
 
 CREATE TABLE rejected_inputs (
     topic text NOT NULL,
@@ -563,7 +590,9 @@ CREATE TABLE usage (
     contract_id text
 );
 CREATE INDEX usage_by_customer ON usage (customer_id, interval_start DESC, usage_id DESC);
-CREATE INDEX usage_by_workload ON usage (workload_id);
+CREATE INDEX usage_by_workload ON usage (workload_id, interval_start DESC, usage_id DESC);
+CREATE INDEX usage_by_site ON usage (site_id, interval_start DESC, usage_id DESC);
+CREATE INDEX usage_newest ON usage (interval_start DESC, usage_id DESC);
 
 CREATE TABLE invoices (
     invoice_id text PRIMARY KEY,
@@ -580,6 +609,8 @@ CREATE TABLE invoices (
     finalized_by text
 );
 CREATE INDEX invoices_by_customer ON invoices (customer_id, period_start DESC, invoice_id DESC);
+CREATE INDEX invoices_by_state ON invoices (state, period_start DESC, invoice_id DESC);
+CREATE INDEX invoices_newest ON invoices (period_start DESC, invoice_id DESC);
 
 CREATE TABLE invoice_lines (
     invoice_id text NOT NULL,

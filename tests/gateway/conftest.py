@@ -1,7 +1,7 @@
 """One gateway on a real log and real read models, kept up by the real projections.
 
 Every module writes to a site of its own: test_reads to alpha, test_writes to beta, test_report to
-gamma, test_counts to delta.
+gamma, test_counts to delta and epsilon.
 """
 
 from __future__ import annotations
