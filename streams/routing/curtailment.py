@@ -7,12 +7,15 @@ from schemas.events.sites import CurtailmentMet
 from streams.routing.draft import Draft
 from streams.routing.economics import power_cost
 from streams.routing.explanation import money
-from streams.routing.power import Shed, enforce_limits, over_a_limit
+from streams.routing.power import Shed, enforce_limits, over_a_limit, unconfirmed_w
 from streams.routing.state import Curtailment, State
 
 
 def answer_limits(draft: Draft, subject: str) -> None:
     """Shed what is over any limit, and meet the curtailments in force.
+
+    One is met when planned power, together with what ASICs that did not step down may draw beyond
+    it, is at or below its level.
 
     subject: names the decision when no curtailment is in force (the site whose caps came down).
     """
@@ -23,7 +26,7 @@ def answer_limits(draft: Draft, subject: str) -> None:
         if curtailment.in_force(state.now) and not curtailment.met
     ]
     binding = min(unmet, key=lambda asked: (asked.max_power_w, asked.curtailment_id), default=None)
-    if over_a_limit(state) or binding is not None:
+    if over_a_limit(state) or any(_is_met(state, curtailment) for curtailment in unmet):
         kind = "cap" if binding is None else "curtailment"
         about = subject if binding is None else binding.curtailment_id
         decision_id = draft.new_id(kind, about)
@@ -37,7 +40,7 @@ def answer_limits(draft: Draft, subject: str) -> None:
             alternatives=alternatives,
         )
     for curtailment in unmet:
-        if state.index.site_w <= curtailment.max_power_w:
+        if _is_met(state, curtailment):
             draft.emit(
                 CurtailmentMet(
                     site_id=state.site_id,
@@ -47,6 +50,10 @@ def answer_limits(draft: Draft, subject: str) -> None:
                     max_power_w=curtailment.max_power_w,
                 )
             )
+
+
+def _is_met(state: State, curtailment: Curtailment) -> bool:
+    return state.index.site_w + unconfirmed_w(state) <= curtailment.max_power_w
 
 
 def _sentence(shed: Shed) -> str:

@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 
 from streams.routing.draft import Draft
 from streams.routing.merit_order import Displacement
-from streams.routing.state import State
+from streams.routing.state import State, Unit
+
+UNCONFIRMED = "switch_unconfirmed"
+"""The alert of an ASIC that did not step down."""
 
 
 @dataclass(slots=True)
@@ -50,6 +53,21 @@ def over_a_limit(state: State) -> bool:
         power_w > state.feeder_caps_w.get(feeder_id, 0)
         for feeder_id, power_w in index.feeder_w.items()
     )
+
+
+def unconfirmed_w(state: State) -> int:
+    """What ASICs that did not step down may draw beyond what is planned for them."""
+    beyond_w = 0
+    for key in state.alerts:
+        kind, _, unit_id = key.partition("/")
+        if kind == UNCONFIRMED:
+            unit = state.units[unit_id]
+            beyond_w += greatest_w(unit) - unit.planned_w
+    return beyond_w
+
+
+def greatest_w(unit: Unit) -> int:
+    return max(mode.power_w for mode in unit.modes.values())
 
 
 def _shed_mining(

@@ -14,6 +14,7 @@ from schemas.events.sites import (
 from streams.routing.draft import Draft
 from streams.routing.economics import mining_value
 from streams.routing.evolution import MAX_SWITCH_FAILURES
+from streams.routing.power import UNCONFIRMED, greatest_w
 from streams.routing.registry import comes_back_different
 from streams.routing.state import ASIC, OFF, State, Unit, Workload
 
@@ -29,7 +30,7 @@ def failed(draft: Draft, event: UnitFailed) -> None:
 
 
 def recovered(draft: Draft, event: UnitRecovered) -> None:
-    for kind in ("unit_failed", "switch_failing"):
+    for kind in ("unit_failed", "switch_failing", UNCONFIRMED):
         draft.clear_alert(event.unit_id, kind, "The unit recovered.")
 
 
@@ -59,11 +60,18 @@ def switched(draft: Draft, event: UnitSwitched) -> None:
     """A failed switch: the workload tries elsewhere, an ASIC is told to be off.
 
     After `MAX_SWITCH_FAILURES` in a row the unit counts as failed until it recovers.
-    A report about a workload that is no longer on the unit changes only that count.
+    A report about a workload that is no longer on the unit changes only that count. An ASIC that
+    did not step down may draw more than is planned for it: that is an alert until a switch
+    succeeds, and until then counts against every curtailment.
     """
     if event.succeeded:
+        draft.clear_alert(event.unit_id, UNCONFIRMED, "The unit switched.")
         return
     unit = draft.state.units[event.unit_id]
+    most_w = greatest_w(unit)
+    if unit.kind == ASIC and unit.modes[event.mode].power_w < most_w:
+        detail = f"{unit.unit_id} did not switch to {event.mode} and may still draw {most_w} W."
+        draft.raise_alert(unit.unit_id, UNCONFIRMED, "critical", detail)
     if event.workload_id in unit.loads:
         _try_elsewhere(draft, draft.state.workloads[event.workload_id], event.reason)
     if unit.failed_switches >= MAX_SWITCH_FAILURES:

@@ -18,6 +18,7 @@ from tests.streams.routing.site import (
     of,
     plan,
     submitted,
+    switched,
     the,
     time,
 )
@@ -66,6 +67,34 @@ def test_the_lowest_priority_goes_before_the_lowest_dollars_per_watt() -> None:
     )
     requeued = the(sites.WorkloadRequeued, site.when(curtailment(700)))
     assert requeued.workload_id == "w3"
+
+
+def test_a_curtailment_is_not_met_while_an_asic_did_not_step_down() -> None:
+    # Given an ASIC that was turned off and says that it could not
+    site = SiteUnderTest()
+    site.asics(2)
+    site.given(plan({"off": ["a00"]}))
+    alert = the(sites.AlertRaised, site.when(switched("a00", mode="off")))
+    assert (alert.kind, alert.severity) == ("switch_unconfirmed", "critical")
+    assert site.when(switched("a00", mode="off"))[0] != alert, "one alert until it is cleared"
+    # When the site must come down to what is planned, but not to what may be drawn
+    answers = site.when(curtailment(3_500))
+    assert of(sites.CurtailmentMet, answers) == []
+    site.given(time(NOON + MINUTE))
+    assert names(site.when(time(NOON + MINUTE + 1))) == [], "and says so once"
+    # Then it is met when the switch has succeeded
+    cleared = the(sites.AlertCleared, site.when(switched("a00", mode="off", ok=True)))
+    assert cleared.alert_id == alert.alert_id
+    met = the(sites.CurtailmentMet, site.when(time(NOON + 2 * MINUTE)))
+    assert met.power_w == 3_500
+
+
+def test_what_an_asic_may_draw_beyond_its_plan_counts_against_the_level() -> None:
+    site = SiteUnderTest()
+    site.asics(2)
+    site.given(plan({"off": ["a00"]}), switched("a00", mode="off"))
+    assert of(sites.CurtailmentMet, site.when(curtailment(6_999, "k1"))) == []
+    assert the(sites.CurtailmentMet, site.when(curtailment(7_000, "k2"))).power_w == 3_500
 
 
 def test_a_level_of_zero_stops_everything() -> None:
