@@ -60,6 +60,7 @@ class Gateway:
             asyncio.create_task(
                 self.positions.listen(self.settings.database), name="listen-positions"
             ),
+            asyncio.create_task(self.health.watch(), name="watch-health"),
         ]
 
     async def close(self) -> None:
@@ -67,6 +68,7 @@ class Gateway:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self.publisher.close)
+        await asyncio.to_thread(self.health.close)
         await self.database.close()
 
     async def _prepare_database(self) -> None:

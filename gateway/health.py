@@ -1,32 +1,40 @@
 """What the whole platform looks like from here: broker, registry, database, agents, projections.
 
 Each part is asked at the same time and within a bound, so a part that hangs is down, not a hung
-answer. What was found is kept for a moment, so that asking often costs the broker nothing.
+answer. What was found is kept for a moment, so that asking often costs the broker nothing. The
+gateway asks by itself too, because whether a part moves is seen only by looking more than once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal, ParamSpec, TypeVar
 
 import httpx
 import psycopg
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import KafkaException
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 from pydantic import BaseModel, Field
 
 from gateway import queries
+from gateway.broker import ASK_S, Broker
 from gateway.database import Database
-from gateway.publisher import librdkafka
+from gateway.progress import Progress
 from gateway.settings import Settings
 from schemas import topics
 from schemas.topics import Topic, Topics
 
-Status = Literal["ok", "degraded", "down"]
+log = logging.getLogger(__name__)
 
+Status = Literal["ok", "degraded", "down"]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PROJECTIONS = "projections"
 READS = {
     "routing": topics.SITES,
     "optimization": topics.SITES,
@@ -34,23 +42,36 @@ READS = {
     "invoicing": topics.ACCOUNTS,
     "brokering": topics.INTAKE,
 }
-ASK_TIMEOUT_S = 2.5
+# Parts of the platform that this release does not have.
+NOT_INSTALLED = ("identity", "websocket")
+ASK_TIMEOUT_S = ASK_S + 0.5
 KEPT_FOR_S = 2.0
+WATCH_EVERY_S = 5.0
 # Further behind than this a part works, but what people see is old.
 LAG_EVENTS = 5_000
+# Agents commit with their checkpoints: each second, on a busy machine each ten.
+STALLED_S = 15.0
+DEAD_S = 45.0
 
 
 class Component(BaseModel):
+    """`degraded`: it works, and is behind; `not_installed`: this release does not have it."""
+
     name: str
-    status: Status
+    status: Literal["ok", "degraded", "down", "not_installed"]
     detail: str
 
 
 class HealthReport(BaseModel):
-    """`down` when nothing can be read or written, `degraded` when some part does not work."""
+    """`down` when nothing can be read or written, `degraded` when some part does not work.
+
+    Parts that are not installed do not count.
+    """
 
     status: Status
-    components: list[Component] = Field(description="broker, registry, database, agents, ...")
+    components: list[Component] = Field(
+        description="broker, registry, database, each agent, projections, identity, websocket"
+    )
 
 
 class Health:
@@ -58,17 +79,32 @@ class Health:
         self._settings = settings
         self._database = database
         self._topics = Topics(settings.topic_prefix)
-        self._admin: AdminClient
-        self._groups_unanswered = False
+        self._groups = {
+            part: topics.group_of(part, settings.topic_prefix) for part in (*READS, PROJECTIONS)
+        }
+        self._broker = Broker(settings.kafka, self._groups.values())
+        self._progress = Progress()
         self._lock = asyncio.Lock()
         self._kept: tuple[float, HealthReport] | None = None
 
     def open(self) -> None:
-        settings: dict[str, Any] = {
-            "bootstrap.servers": self._settings.kafka,
-            "client.id": "hcp-gateway-health",
-        }
-        self._admin = AdminClient(settings, logger=librdkafka)
+        self._broker.open()
+        # Its own threads: those that wait for a dead broker must not keep a request from one.
+        self._threads = ThreadPoolExecutor(len(self._groups) + 2, "hcp-health")
+
+    def close(self) -> None:
+        """Blocking, for as long as a broker that does not answer may take."""
+        self._threads.shutdown(cancel_futures=True)
+        self._broker.close()
+
+    async def watch(self) -> None:
+        """For as long as the gateway runs."""
+        while True:
+            try:
+                await self.report()
+            except Exception:  # the outermost loop: a report that fails must not be the last one
+                log.exception("the platform's health could not be seen")
+            await asyncio.sleep(WATCH_EVERY_S)
 
     async def report(self) -> HealthReport:
         async with self._lock:
@@ -77,34 +113,31 @@ class Health:
             return self._kept[1]
 
     async def broker_answers(self) -> bool:
-        return (await _asked("broker", self._broker)).status == "ok"
+        return (await self._asked("broker", self._broker_answers)).status == "ok"
 
     async def _ask_all(self) -> HealthReport:
         asked = await asyncio.gather(
-            _asked("broker", self._broker),
-            _asked("registry", self._registry),
-            _asked("database", self._database_answers),
-            *(_asked(agent, self._agent(agent, topic)) for agent, topic in READS.items()),
-            _asked("projections", self._projections),
+            self._asked("broker", self._broker_answers),
+            self._asked("registry", self._registry),
+            self._asked("database", self._database_answers),
+            *(self._asked(agent, self._agent(agent, topic)) for agent, topic in READS.items()),
+            self._asked(PROJECTIONS, self._projections),
         )
-        components = list(asked)
-        if self._groups_unanswered and components[0].status == "ok":
-            # After a broker's restart librdkafka may ask for group coordinators in vain for
-            # minutes, on connections that a new client does not inherit.
-            self._groups_unanswered = False
-            await asyncio.to_thread(self.open)
-        return HealthReport(status=overall(components), components=components)
+        absent = [
+            Component(name=name, status="not_installed", detail="not part of this release")
+            for name in NOT_INSTALLED
+        ]
+        return HealthReport(status=overall(asked), components=[*asked, *absent])
 
-    async def _broker(self) -> tuple[Status, str]:
-        metadata = await asyncio.to_thread(self._admin.list_topics, timeout=ASK_TIMEOUT_S - 0.5)
-        names = {self._topics.name_of(topic) for topic in topics.LOGS}
-        absent = sorted(names - set(metadata.topics))
+    async def _broker_answers(self) -> tuple[Status, str]:
+        found, brokers = await self._in_thread(self._broker.topics)
+        absent = sorted({self._topics.name_of(topic) for topic in topics.LOGS} - found)
         if absent:
             return "degraded", f"topics are missing: {', '.join(absent)}"
-        return "ok", f"{len(metadata.brokers)} broker(s)"
+        return "ok", f"{brokers} broker(s)"
 
     async def _registry(self) -> tuple[Status, str]:
-        async with httpx.AsyncClient(timeout=ASK_TIMEOUT_S - 0.5) as client:
+        async with httpx.AsyncClient(timeout=ASK_S) as client:
             answer = await client.get(f"{self._settings.schema_registry.rstrip('/')}/subjects")
         if answer.status_code != 200:
             return "down", f"answers {answer.status_code}"
@@ -118,86 +151,84 @@ class Health:
         return "ok", "answers"
 
     def _agent(self, agent: str, topic: Topic) -> Callable[[], Awaitable[tuple[Status, str]]]:
-        group = topics.group_of(agent, self._settings.topic_prefix)
+        """A group without a member is an agent that does not run."""
+        name, group_name = self._topics.name_of(topic), self._groups[agent]
 
         async def ask() -> tuple[Status, str]:
-            try:
-                name = self._topics.name_of(topic)
-                return await asyncio.to_thread(self._group_health, group, name)
-            except (KafkaException, TimeoutError, asyncio.CancelledError):
-                self._groups_unanswered = True
-                raise
+            group, ends = await asyncio.gather(
+                self._in_thread(self._broker.group, group_name, name),
+                self._in_thread(self._broker.ends, group_name, [name]),
+            )
+            positions = {(name, partition): at for partition, at in group.positions.items()}
+            is_running = group.members > 0
+            return self._judge(agent, positions, ends, is_running=is_running)
 
         return ask
 
-    def _group_health(self, group: str, topic: str) -> tuple[Status, str]:
-        """Blocking. A group without a member is an agent that does not run."""
-        described = self._admin.describe_consumer_groups([group], request_timeout=2.0)[group]
-        members = len(described.result(timeout=2.0).members)
-        wanted = [ConsumerGroupTopicPartitions(group)]
-        committed = self._admin.list_consumer_group_offsets(wanted, request_timeout=2.0)[group]
-        found = committed.result(timeout=2.0).topic_partitions or []
-        positions = {
-            partition.partition: partition.offset
-            for partition in found
-            if partition.topic == topic and partition.offset >= 0
-        }
-        ends = self._end_offsets(topic)
-        lag = sum(max(0, end - positions.get(partition, 0)) for partition, end in ends.items())
-        if members == 0:
-            return "down", f"does not run; {lag} events behind"
-        status: Status = "ok" if lag <= LAG_EVENTS else "degraded"
-        return status, f"{members} worker(s), {lag} events behind"
-
     async def _projections(self) -> tuple[Status, str]:
         rows = await queries.next_offsets(self._database)
-        applied = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+        applied = {
+            (self._topics.prefix + row["topic"], row["partition"]): row["next_offset"]
+            for row in rows
+        }
         if not applied:
             return "down", "has applied nothing yet"
-        lag = await asyncio.to_thread(self._lag_behind, applied)
-        return ("ok" if lag <= LAG_EVENTS else "degraded"), f"{lag} events behind"
+        names = [self._topics.name_of(topic) for topic in topics.LOGS]
+        ends = await self._in_thread(self._broker.ends, self._groups[PROJECTIONS], names)
+        is_running = await queries.projections_connected(self._database)
+        return self._judge(PROJECTIONS, applied, ends, is_running=is_running)
 
-    def _lag_behind(self, applied: Mapping[tuple[str, int], int]) -> int:
-        """Blocking."""
-        ends = {
-            (topic.name, partition): end
-            for topic in topics.LOGS
-            for partition, end in self._end_offsets(self._topics.name_of(topic)).items()
-        }
-        return sum(max(0, end - applied.get(where, 0)) for where, end in ends.items())
+    def _judge(
+        self,
+        part: str,
+        at: Mapping[tuple[str, int], int],
+        ends: Mapping[tuple[str, int], int],
+        *,
+        is_running: bool,
+    ) -> tuple[Status, str]:
+        lag = sum(max(0, end - at.get(place, 0)) for place, end in ends.items())
+        stalled_s = self._progress.stalled_s(part, at, ends, time.monotonic())
+        return verdict(lag, stalled_s, is_running=is_running)
 
-    def _end_offsets(self, topic: str) -> dict[int, int]:
-        """Blocking."""
-        metadata = self._admin.list_topics(topic, timeout=2.0).topics[topic]
-        wanted = {
-            TopicPartition(topic, partition): OffsetSpec.latest()  # type: ignore[no-untyped-call]
-            for partition in metadata.partitions
-        }
-        if not wanted:
-            return {}
-        asked = self._admin.list_offsets(wanted, request_timeout=2.0)
-        return {where.partition: end.result(timeout=2.0).offset for where, end in asked.items()}
+    async def _in_thread(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, lambda: work(*arguments, **named))
+
+    async def _asked(
+        self, name: str, ask: Callable[[], Awaitable[tuple[Status, str]]]
+    ) -> Component:
+        try:
+            async with asyncio.timeout(ASK_TIMEOUT_S):
+                status, detail = await ask()
+        except TimeoutError:
+            status, detail = "down", f"did not answer within {ASK_TIMEOUT_S:g} s"
+        except psycopg.errors.UndefinedTable:
+            status, detail = "down", "the read models are not there yet"
+        except (psycopg.Error, PoolTimeout, PoolClosed, TooManyRequests):
+            status, detail = "down", "the database does not answer"
+        except (KafkaException, KeyError):
+            status, detail = "down", "the broker does not answer"
+        except httpx.HTTPError:
+            status, detail = "down", "does not answer"
+        else:
+            return Component(name=name, status=status, detail=detail)
+        self._progress.forget(name)
+        return Component(name=name, status=status, detail=detail)
 
 
-def overall(components: list[Component]) -> Status:
+def verdict(lag: int, stalled_s: float, *, is_running: bool) -> tuple[Status, str]:
+    """Of a reader of a log that is so many events behind, and took none of them for so long."""
+    behind = f"{lag} events behind"
+    if not is_running:
+        return "down", f"does not run; {behind}"
+    if stalled_s >= STALLED_S:
+        stalled: Status = "down" if stalled_s >= DEAD_S else "degraded"
+        return stalled, f"{behind}, and took none of them for {stalled_s:.0f} s"
+    return ("ok" if lag <= LAG_EVENTS else "degraded"), behind
+
+
+def overall(components: Iterable[Component]) -> Status:
     found = {component.name: component.status for component in components}
     if "down" in (found.get("broker"), found.get("database")):
         return "down"
-    return "ok" if set(found.values()) == {"ok"} else "degraded"
-
-
-async def _asked(name: str, ask: Callable[[], Awaitable[tuple[Status, str]]]) -> Component:
-    try:
-        async with asyncio.timeout(ASK_TIMEOUT_S):
-            status, detail = await ask()
-    except TimeoutError:
-        status, detail = "down", f"did not answer within {ASK_TIMEOUT_S:g} s"
-    except psycopg.errors.UndefinedTable:
-        status, detail = "down", "the read models are not there yet"
-    except (psycopg.Error, PoolTimeout, PoolClosed, TooManyRequests):
-        status, detail = "down", "the database does not answer"
-    except (KafkaException, KeyError):
-        status, detail = "down", "the broker does not answer"
-    except httpx.HTTPError:
-        status, detail = "down", "does not answer"
-    return Component(name=name, status=status, detail=detail)
+    return "ok" if set(found.values()) <= {"ok", "not_installed"} else "degraded"

@@ -16,6 +16,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from gateway import metrics
+from gateway.broker import librdkafka
 from gateway.errors import Unavailable
 from gateway.positions import Position
 from gateway.settings import Settings
@@ -25,7 +26,6 @@ from schemas.errors import RegistryUnavailable, SchemaNotRegistered
 from schemas.topics import Event, Topics, topic_of
 
 log = logging.getLogger(__name__)
-librdkafka = logging.getLogger("gateway.librdkafka")
 
 SOURCE = "/hcp/gateway"
 POLL_S = 0.1

@@ -42,6 +42,15 @@ async def next_offsets(database: Database) -> list[Row]:
     )
 
 
+async def projections_connected(database: Database) -> bool:
+    """Whether a projections process has a connection to this database, by the name it gives."""
+    row = await database.row(
+        """SELECT 1 AS one FROM pg_stat_activity
+           WHERE datname = current_database() AND application_name = 'hcp-projections' LIMIT 1"""
+    )
+    return row is not None
+
+
 # workloads ----------------------------------------------------------------------------------------
 
 

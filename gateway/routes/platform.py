@@ -34,7 +34,7 @@ ENDPOINTS = (
         read_health,
         query=Query,
         answer=HealthReport,
-        summary="Broker, registry, database, each agent, projections",
+        summary="Broker, registry, database, each agent, projections, and what is not installed",
         tag=TAG,
         reads=False,
     ),

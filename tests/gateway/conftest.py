@@ -39,6 +39,7 @@ class Platform:
     codec: Codec
     topics: Topics
     story: Story
+    projections: subprocess.Popen[bytes]
     written: int = 0
 
     def write(self) -> str:
@@ -102,7 +103,7 @@ def platform(kafka: str, registry: str, own_database: str) -> Iterator[Platform]
     running = subprocess.Popen([*command, "run"], env=environment, stderr=subprocess.DEVNULL)
     try:
         codec = Codec(RegistryIds(registry, topics))
-        yield Platform(settings, codec, topics, Story(codec))
+        yield Platform(settings, codec, topics, Story(codec), running)
     finally:
         running.terminate()
         running.wait(30)

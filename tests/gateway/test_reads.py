@@ -191,10 +191,12 @@ def test_health_names_every_part(client: httpx.Client) -> None:
     assert list(parts) == [
         *("broker", "registry", "database"),
         *("routing", "optimization", "metering", "invoicing", "brokering", "projections"),
+        *("identity", "websocket"),
     ]
     assert parts["broker"] == parts["registry"] == parts["database"] == "ok"
     assert parts["projections"] == "ok"
     assert parts["routing"] == "down"
+    assert parts["identity"] == parts["websocket"] == "not_installed"
     assert health["status"] == "degraded"
 
 

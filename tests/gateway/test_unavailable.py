@@ -47,4 +47,6 @@ def test_a_write_is_503(alone: httpx.Client) -> None:
 def test_health_says_what_is_down(alone: httpx.Client) -> None:
     health = alone.get("/api/v1/health").json()
     assert health["status"] == "down"
-    assert {part["status"] for part in health["components"]} == {"down"}
+    assert {part["status"] for part in health["components"]} == {"down", "not_installed"}
+    installed = [part for part in health["components"] if part["status"] == "down"]
+    assert len(installed) == len(health["components"]) - 2

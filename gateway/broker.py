@@ -1,0 +1,100 @@
+"""What health asks of Kafka, in calls that a broker's death can delay but not make fatal.
+
+A serving process must outlive its broker, and librdkafka's admin requests do not let it:
+
+- `describe_consumer_groups` fails an assertion, and with it the process, when its time runs out on
+  a dead connection (librdkafka issue 4605; any of the admin requests may)
+- `list_consumer_group_offsets` asks for the coordinator in vain for minutes after a restart
+- `list_offsets` keeps the old leader's epoch, and answers FENCED_LEADER_EPOCH until the end
+
+Metadata, `list_groups`, and a consumer's `committed` and `get_watermark_offsets` are plain
+requests: they time out, and answer again as soon as the broker does. The consumers never subscribe,
+so they are members of no group. Every method blocks for at most about ASK_S.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+librdkafka = logging.getLogger("gateway.librdkafka")
+
+ASK_S = 2.0
+LEAST_S = 0.05  # librdkafka takes 0 for "without waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """members: running workers; positions: the next offset of each partition, as committed."""
+
+    members: int
+    positions: dict[int, int]
+
+
+class Broker:
+    """Raises KafkaException when it does not answer, KeyError for a topic that is not there."""
+
+    def __init__(self, bootstrap: str, groups: Iterable[str]) -> None:
+        self._settings: dict[str, Any] = {
+            "bootstrap.servers": bootstrap,
+            "client.id": "hcp-gateway-health",
+        }
+        self._groups = tuple(groups)
+        self._admin: AdminClient
+        self._readers: dict[str, Consumer] = {}
+
+    def open(self) -> None:
+        # Deprecated for the two admin requests that must not be made here.
+        warnings.filterwarnings("ignore", r"list_groups\(\) is deprecated", DeprecationWarning)
+        self._admin = AdminClient(self._settings, logger=librdkafka)
+        for group in self._groups:
+            reader = {**self._settings, "group.id": group, "enable.auto.commit": False}
+            self._readers[group] = Consumer(reader, logger=librdkafka)
+
+    def close(self) -> None:
+        for reader in self._readers.values():
+            reader.close()
+
+    def topics(self) -> tuple[set[str], int]:
+        """Every topic's name, and how many brokers there are."""
+        metadata = self._admin.list_topics(timeout=ASK_S)
+        return set(metadata.topics), len(metadata.brokers)
+
+    def group(self, name: str, topic: str) -> Group:
+        """A group that nobody has joined yet has no members and no positions."""
+        left_s = _countdown()
+        found = self._admin.list_groups(name, timeout=left_s())
+        members = sum(len(group.members) for group in found if group.id == name)
+        wanted = self._partitions(topic, left_s())
+        committed = self._readers[name].committed(wanted, timeout=left_s())
+        positions = {place.partition: place.offset for place in committed if place.offset >= 0}
+        return Group(members, positions)
+
+    def ends(self, group: str, topics: Iterable[str]) -> dict[tuple[str, int], int]:
+        """The offset after the last record, by topic and partition. group: whose reader asks."""
+        left_s = _countdown()
+        reader = self._readers[group]
+        found: dict[tuple[str, int], int] = {}
+        for topic in topics:
+            for place in self._partitions(topic, left_s()):
+                marks = reader.get_watermark_offsets(place, timeout=left_s())
+                if marks is not None:
+                    found[topic, place.partition] = marks[1]
+        return found
+
+    def _partitions(self, topic: str, timeout_s: float) -> list[TopicPartition]:
+        listed = self._admin.list_topics(topic, timeout=timeout_s).topics[topic]
+        return [TopicPartition(topic, partition) for partition in listed.partitions]
+
+
+def _countdown() -> Callable[[], float]:
+    """What is left of ASK_S at each call."""
+    deadline = time.monotonic() + ASK_S
+    return lambda: max(LEAST_S, deadline - time.monotonic())
