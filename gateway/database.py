@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import selectors
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, LiteralString
@@ -39,6 +40,7 @@ class Database:
             timeout=POOL_WAIT_S,
             max_waiting=settings.gateway_max_concurrent_requests,
             reconnect_timeout=5,
+            check=_check_if_spoken_to,
             open=False,
             kwargs={
                 "autocommit": True,
@@ -71,6 +73,18 @@ class Database:
     async def execute(self, sql: Statement, values: Mapping[str, Any] | None = None) -> None:
         async with self._pool.connection() as connection:
             await connection.execute(sql, values or {})
+
+
+async def _check_if_spoken_to(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Keep a connection that died with its server from being lent, at no cost to the others.
+
+    To ask each one would be a round trip a query. A server says something on an idle connection
+    only when it ends it, so silence is health.
+    """
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection.fileno(), selectors.EVENT_READ)
+        if selector.select(0):
+            await AsyncConnectionPool.check_connection(connection)
 
 
 def migrate(dsn: str) -> list[str]:
