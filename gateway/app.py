@@ -18,7 +18,7 @@ from gateway.context import Gateway, build
 from gateway.docs import docs_page, index_page
 from gateway.endpoints import routes
 from gateway.errors import Unavailable, handlers
-from gateway.middleware import AccessLog, BodyLimit, Busy, Deadline
+from gateway.middleware import AccessLog, BodyLimit, Busy, Deadline, Hosts, Segments
 from gateway.openapi import document
 from gateway.routes.table import TABLE
 from gateway.settings import Settings
@@ -39,9 +39,11 @@ def create_app(settings: Settings) -> Starlette:
         routes=[*routes(TABLE, gateway), *_own_routes(gateway)],
         middleware=[
             Middleware(AccessLog),
-            Middleware(Busy, limit=settings.gateway_max_concurrent_requests),
+            Middleware(Hosts, names=settings.hosts),
+            Middleware(Busy, slots=gateway.slots),
             Middleware(Deadline, timeout_s=settings.gateway_request_timeout_s),
             Middleware(BodyLimit, max_bytes=settings.gateway_max_body_bytes),
+            Middleware(Segments),
         ],
         exception_handlers=handlers(),
         lifespan=lifespan,

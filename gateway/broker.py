@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import logging
 import time
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -51,8 +50,6 @@ class Broker:
         self._readers: dict[str, Consumer] = {}
 
     def open(self) -> None:
-        # Deprecated for the two admin requests that must not be made here.
-        warnings.filterwarnings("ignore", r"list_groups\(\) is deprecated", DeprecationWarning)
         self._admin = AdminClient(self._settings, logger=librdkafka)
         for group in self._groups:
             reader = {**self._settings, "group.id": group, "enable.auto.commit": False}
@@ -70,6 +67,7 @@ class Broker:
     def group(self, name: str, topic: str) -> Group:
         """A group that nobody has joined yet has no members and no positions."""
         left_s = _countdown()
+        # Deprecated in favour of the very requests that must not be made here.
         found = self._admin.list_groups(name, timeout=left_s())
         members = sum(len(group.members) for group in found if group.id == name)
         wanted = self._partitions(topic, left_s())

@@ -19,7 +19,7 @@ from gateway.context import Gateway
 from gateway.database import Row
 from gateway.errors import Conflict, Fault, Invalid, Unavailable
 from gateway.kept_answers import Identity, claim, fresh_identity, once
-from gateway.positions import Position
+from gateway.position import Position
 from gateway.publisher import SOURCE
 from gateway.values import Identifier, Moment, Text, to_ms
 from schemas.envelope import MAX_TIME_MS, produced
@@ -33,6 +33,9 @@ MAX_PRIORITY = 1_000_000
 
 
 Price = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=6)]
+PRICE_LIMITS = "At most 18 digits, at most 6 of them after the point"
+# Words that stand where an id would, in the paths of workloads.
+RESERVED = frozenset({"classify"})
 
 
 class Body(BaseModel):
@@ -55,7 +58,9 @@ class WorkloadSpec(Body):
     deadline: Moment | None = Field(default=None, description="Worth nothing if not done by then")
     priority: int = Field(default=0, ge=-MAX_PRIORITY, le=MAX_PRIORITY, description="Higher first")
     preemptible: bool = False
-    max_price_usd_per_gpu_hour: Price | None = None
+    max_price_usd_per_gpu_hour: Price | None = Field(
+        default=None, description=f"Null: any price. {PRICE_LIMITS}"
+    )
 
     @field_validator("gpu_milli")
     @classmethod
@@ -72,13 +77,22 @@ class WorkloadSubmission(WorkloadSpec):
         default=None, description="Chosen by the client, so that a retry is the same workload"
     )
 
+    @field_validator("workload_id")
+    @classmethod
+    def _has_a_path(cls, workload_id: str | None) -> str | None:
+        if workload_id in RESERVED:
+            raise ValueError(f"{workload_id} is a word of the API's own paths; choose another id")
+        return workload_id
+
 
 class CurtailmentRequest(Body):
     max_power_w: int = Field(ge=0, le=MAX_POWER_W, description="Level to stay at or below")
     starts_at: Moment | None = Field(default=None, description="Null: now, by the site's clock")
     duration_s: int = Field(ge=1, le=MAX_DURATION_S)
     reason: Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
-    payment_usd_per_mwh: Price | None = Field(default=None, description="Paid for energy not used")
+    payment_usd_per_mwh: Price | None = Field(
+        default=None, description=f"Paid for energy not used. {PRICE_LIMITS}"
+    )
     curtailment_id: Identifier | None = None
 
 

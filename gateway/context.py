@@ -17,6 +17,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from gateway import kept_answers, kept_queries
 from gateway.database import Database, migrate
 from gateway.health import Health
+from gateway.middleware import Slots
 from gateway.positions import Positions
 from gateway.publisher import Publisher
 from gateway.report import Reports
@@ -42,6 +43,7 @@ class Gateway:
     health: Health
     reports: Reports
     codec: Codec
+    slots: Slots
     # What is still missing before the gateway is ready; nothing: ready.
     missing: dict[str, str] = field(default_factory=dict)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -60,6 +62,7 @@ class Gateway:
             asyncio.create_task(
                 self.positions.listen(self.settings.database), name="listen-positions"
             ),
+            asyncio.create_task(self.positions.watch(), name="watch-positions"),
             asyncio.create_task(self.health.watch(), name="watch-health"),
         ]
 
@@ -93,15 +96,22 @@ class Gateway:
 def build(settings: Settings) -> Gateway:
     """Connects to nothing yet."""
     database = Database(settings)
+    slots = Slots(settings.gateway_max_concurrent_requests)
     codec = Codec(RegistryIds(settings.schema_registry, Topics(settings.topic_prefix)))
     return Gateway(
         settings=settings,
         database=database,
-        positions=Positions(database, settings.gateway_position_wait_s),
+        positions=Positions(
+            database,
+            wait_s=settings.gateway_position_wait_s,
+            most=settings.gateway_max_waiting_reads,
+            slots=slots,
+        ),
         publisher=Publisher(settings, codec),
         health=Health(settings, database),
         reports=Reports(database),
         codec=codec,
+        slots=slots,
         missing={"database": STARTING, "registry": STARTING},
     )
 

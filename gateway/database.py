@@ -38,7 +38,10 @@ class Database:
             min_size=1,
             max_size=settings.gateway_database_connections,
             timeout=POOL_WAIT_S,
-            max_waiting=settings.gateway_max_concurrent_requests,
+            # Reads that waited for a position may all go on at once.
+            max_waiting=(
+                settings.gateway_max_concurrent_requests + settings.gateway_max_waiting_reads
+            ),
             reconnect_timeout=5,
             check=_check_if_spoken_to,
             open=False,

@@ -6,23 +6,28 @@ answer with. `routes()` turns a table into Starlette routes; openapi.py turns it
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from gateway.errors import Fault, Invalid, MethodNotAllowed, NotFound, WrongMediaType, faults_of
+from gateway.position import Position, parse_all
+from gateway.values import is_storable
 
 if TYPE_CHECKING:
     from gateway.context import Gateway
 
 PREFIX = "/api/v1"
 MAX_PATH_ID = 512
+MIN_POSITION = "HCP-Min-Position"
 
 Method = Literal["GET", "POST", "DELETE"]
 
@@ -59,6 +64,7 @@ class Call(Generic[Q, B]):
     body: B
     raw_body: bytes
     headers: Mapping[str, str]
+    positions: Sequence[Position]  # to wait for
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ class Answer:
 @dataclass(frozen=True, kw_only=True)
 class Endpoint(Generic[Q, B]):
     method: Method
-    path: str  # below /api/v1; {name} is one segment, {name:path} the rest
+    path: str  # below /api/v1; {name} is one segment as it was sent, {name:path} the rest
     summary: str
     tag: str
     answer: type[BaseModel]
@@ -83,6 +89,8 @@ class Endpoint(Generic[Q, B]):
     problems: tuple[HTTPStatus, ...] = ()  # beyond those that every endpoint can answer
     headers: Mapping[str, str] = field(default_factory=dict)  # request headers: name -> meaning
     reads: bool = True  # waits for min_position
+    # What is wrong with the request's headers, to be named beside the other faults.
+    header_faults: Callable[[Mapping[str, str]], list[Fault]] = lambda _: []
 
     @property
     def has_body(self) -> bool:
@@ -127,31 +135,39 @@ def routes(table: Iterable[AnyEndpoint], gateway: Gateway) -> list[Route]:
 
 
 def _route(path: str, methods: Mapping[str, AnyEndpoint], gateway: Gateway) -> Route:
-    allowed = sorted({*methods, "HEAD"} if "GET" in methods else methods)
+    return Route(PREFIX + path, Resource(methods, gateway))
 
-    async def serve(request: Request) -> Response:
+
+class Resource:
+    """Every method of one path. An ASGI application, because Starlette asks it for any method,
+    those too that nobody has heard of.
+    """
+
+    def __init__(self, methods: Mapping[str, AnyEndpoint], gateway: Gateway) -> None:
+        self._methods = methods
+        self._gateway = gateway
+        self._allowed = sorted({*methods, "HEAD"} if "GET" in methods else methods)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._serve(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+    async def _serve(self, request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
-        endpoint = methods.get(method)
+        endpoint = self._methods.get(method)
         if endpoint is None:
             raise MethodNotAllowed(
-                f"{request.method} is not possible here; {' and '.join(allowed)} "
-                f"{'is' if len(allowed) == 1 else 'are'}.",
-                headers={"Allow": ", ".join(allowed)},
+                f"{request.method} is not possible here; {' and '.join(self._allowed)} "
+                f"{'is' if len(self._allowed) == 1 else 'are'}.",
+                headers={"Allow": ", ".join(self._allowed)},
             )
-        return await _answer(endpoint, gateway, request)
-
-    return Route(PREFIX + path, serve, methods=[*METHODS])
-
-
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+        return await _answer(endpoint, self._gateway, request)
 
 
 async def _answer(endpoint: AnyEndpoint, gateway: Gateway, request: Request) -> Response:
     call = await _call(endpoint, request)
-    if endpoint.reads:
-        wanted = call.query.min_position or request.headers.get("HCP-Min-Position")
-        if wanted:
-            await gateway.positions.wait_for(wanted)
+    if call.positions:
+        await gateway.positions.wait_for(call.positions)
     result = await endpoint.handler(gateway, call)
     answer = result if isinstance(result, Answer) else Answer(result)
     return Response(
@@ -163,9 +179,9 @@ async def _answer(endpoint: AnyEndpoint, gateway: Gateway, request: Request) -> 
 
 
 async def _call(endpoint: AnyEndpoint, request: Request) -> Call[Any, Any]:
-    for value in request.path_params.values():
-        if len(value) > MAX_PATH_ID or not value.isprintable():
-            raise NotFound(f"There is nothing at {request.url.path}.")
+    path = {name: unquote(value) for name, value in request.path_params.items()}
+    if any(len(value) > MAX_PATH_ID or not is_storable(value) for value in path.values()):
+        raise NotFound(f"There is nothing at {request.url.path}.")
     raw = await _raw_body(request) if endpoint.has_body else b""
     faults: list[Fault] = []
     query = body = None
@@ -177,10 +193,12 @@ async def _call(endpoint: AnyEndpoint, request: Request) -> Call[Any, Any]:
         body = endpoint.body.model_validate_json(raw) if endpoint.has_body else NoBody()
     except ValidationError as error:
         faults += faults_of(error, "body")
+    positions = _positions(request, faults) if endpoint.reads else []
+    faults += endpoint.header_faults(request.headers)
     if faults:
         count = "One thing is" if len(faults) == 1 else f"{len(faults)} things are"
         raise Invalid(f"{count} wrong with this request; see errors.", faults=faults)
-    return Call(request.path_params, query, body, raw, request.headers)
+    return Call(path, query, body, raw, request.headers, positions)
 
 
 def _query(endpoint: AnyEndpoint, request: Request) -> Query:
@@ -188,6 +206,21 @@ def _query(endpoint: AnyEndpoint, request: Request) -> Query:
     given: dict[str, str] = dict(request.query_params)
     query: Query = endpoint.query.model_validate_strings(given)
     return query
+
+
+def _positions(request: Request, faults: list[Fault]) -> list[Position]:
+    """What to wait for; a text that is no position is a fault beside the others."""
+    given = {
+        "min_position": request.query_params.get("min_position"),
+        MIN_POSITION: request.headers.get(MIN_POSITION),
+    }
+    positions: list[Position] = []
+    for name, text in given.items():
+        try:
+            positions += [] if text is None else parse_all(text)
+        except ValueError as error:
+            faults.append(Fault(detail=str(error), parameter=name))
+    return positions
 
 
 async def _raw_body(request: Request) -> bytes:

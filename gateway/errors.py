@@ -2,7 +2,8 @@
 
     Problem
       NotFound 404 · MethodNotAllowed 405 · Conflict 409 · BodyTooLarge 413 · WrongMediaType 415
-      Invalid 422 (names every fault) · Unavailable 503 (says when to retry) · NotApplied, Late 504
+      Misdirected 421 · Invalid 422 (names every fault) · Unavailable 503 (says when to retry)
+      NotApplied, Late 504
 
 What is raised elsewhere becomes one of these here: Starlette's HTTPException, a database or broker
 that does not answer (503), and anything unforeseen (500, logged with its stack, never shown).
@@ -106,6 +107,12 @@ class WrongMediaType(Problem):
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
 
+class Misdirected(Problem):
+    """The request is for another host."""
+
+    status = HTTPStatus.MISDIRECTED_REQUEST
+
+
 class Invalid(Problem):
     """The request is understood and wrong. Every fault is named, not only the first."""
 
@@ -184,6 +191,7 @@ def handlers() -> dict[Any, Handler]:
         RegistryUnavailable: _registry_away,
         SchemaNotRegistered: _not_registered,
         UnencodableEvent: _unencodable,
+        psycopg.DataError: _unencodable,
         Exception: _unforeseen,
     }
 
@@ -224,7 +232,7 @@ async def _not_registered(_: Request, error: Exception) -> Response:
 
 async def _unencodable(_: Request, error: Exception) -> Response:
     """The last resort: what a field's own check should have refused with a pointer."""
-    log.warning("a request passed its checks and no schema carries it: %s", error)
+    log.warning("a request passed its checks and cannot be carried: %s", error)
     return Invalid("A value of this request is beyond what the platform can record.").response()
 
 

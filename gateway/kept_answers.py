@@ -42,6 +42,14 @@ class Identity:
     at_ms: int
 
 
+def key_faults(headers: Mapping[str, str]) -> list[Fault]:
+    """What is wrong with the key, if there is one."""
+    key = headers.get(HEADER)
+    if key is None or (0 < len(key) <= MAX_KEY and key.isprintable()):
+        return []
+    return [Fault(detail=f"must be 1 to {MAX_KEY} printable characters", parameter=HEADER)]
+
+
 async def once(
     database: Database,
     *,
@@ -55,14 +63,13 @@ async def once(
     """The kept answer of this key, or what `act` answers, kept.
 
     scope: the operation; the same key may be used again for another one
+    headers: of a request whose key has no faults
     fresh: the identity of the event when this is the first request with its key
     Raises Invalid when the key was used with another body.
     """
     key = headers.get(HEADER)
     if key is None:
         return await act(fresh)
-    if not 0 < len(key) <= MAX_KEY or not key.isprintable():
-        raise _fault(f"must be 1 to {MAX_KEY} printable characters")
     return await _kept(
         database,
         scope=scope,
@@ -71,7 +78,7 @@ async def once(
         fresh=fresh,
         act=act,
         answer=answer,
-        clash=_fault("was used before with another body; use a new key for a new request"),
+        clash=_used("was used before with another body; use a new key for a new request"),
     )
 
 
@@ -159,6 +166,5 @@ def _recorded(value: object) -> int | str:
     return plain(value)
 
 
-def _fault(detail: str) -> Invalid:
-    faults = [Fault(detail=detail, parameter=HEADER)]
-    return Invalid(f"{HEADER} {detail}.", faults=faults)
+def _used(detail: str) -> Invalid:
+    return Invalid(f"{HEADER} {detail}.", faults=[Fault(detail=detail, parameter=HEADER)])

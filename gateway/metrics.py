@@ -22,7 +22,8 @@ REQUESTS_IN_FLIGHT = Gauge(
 )
 REFUSALS = Counter(
     "hcp_gateway_refusals_total",
-    "Requests turned away to protect the gateway: busy (too many at once) or timeout.",
+    "Requests turned away to protect the gateway: busy (too many at once), waiting (too many "
+    "that wait for a position) or timeout.",
     ["reason"],
 )
 PUBLISHED = Counter(
@@ -42,7 +43,7 @@ PUBLISH_DURATION = Histogram(
 )
 POSITION_WAIT = Histogram(
     "hcp_gateway_position_wait_seconds",
-    "How long reads waited for a position to be applied, by outcome (applied or timeout).",
+    "How long reads waited for a position to be applied, by outcome (applied, timeout, refused).",
     ["outcome"],
     buckets=_SECONDS,
 )

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from gateway.endpoints import PREFIX, AnyEndpoint
+from gateway.endpoints import MIN_POSITION, PREFIX, AnyEndpoint
 from gateway.errors import MEDIA_TYPE, ProblemDocument
 
 Json = dict[str, Any]
@@ -21,12 +21,14 @@ The control plane of a hybrid compute platform: submit workloads, watch sites, r
 
 Times are RFC 3339 in UTC; money is a decimal string with a currency; prices by some unit are
 decimal strings whose name says the unit. Lists are paged with `cursor` and `limit`. A write
-answers with a `position`; a read that sends it back as `HCP-Min-Position` sees the write. Every
-error is a problem document of RFC 9457.
+answers with a `position`; a read that sends it back as `HCP-Min-Position` sees the write. An id in
+a path is one segment, percent-encoded: `a/b` is `a%2Fb`. Every error is a problem document of
+RFC 9457.
 """
 
 # What any request can be answered with, whatever it asks for.
 ALWAYS = (
+    HTTPStatus.MISDIRECTED_REQUEST,
     HTTPStatus.UNPROCESSABLE_ENTITY,
     HTTPStatus.INTERNAL_SERVER_ERROR,
     HTTPStatus.SERVICE_UNAVAILABLE,
@@ -123,7 +125,7 @@ def _query_parameters(endpoint: AnyEndpoint) -> list[Json]:
 def _headers(endpoint: AnyEndpoint) -> list[Json]:
     headers = dict(endpoint.headers)
     if endpoint.reads:
-        headers["HCP-Min-Position"] = "Wait until the read models have applied this position"
+        headers[MIN_POSITION] = "Wait until the read models have applied this position"
     return [
         {
             "name": name,

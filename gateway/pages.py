@@ -11,33 +11,24 @@ import binascii
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from gateway.endpoints import Query
-from gateway.errors import Fault, Invalid
-from gateway.values import from_ms
+from gateway.values import from_ms, is_storable
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 500
-MAX_CURSOR = 2000
+MAX_CURSOR = 16_000  # PostgreSQL's longest sort key, in JSON and base64, several times over
 
 T = TypeVar("T", bound=BaseModel)
 Key = tuple[Any, ...]
 Row = dict[str, Any]
 
 
-class PageQuery(Query):
-    cursor: str | None = Field(default=None, description="next_cursor of the page before")
-    limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Items in a page")
-
-
-class Page(BaseModel, Generic[T]):
-    """`next_cursor` is null on the last page."""
-
-    items: list[T]
-    next_cursor: str | None
+class Int32(int):
+    """A column that is narrower than a cursor's numbers."""
 
 
 class Order:
@@ -48,33 +39,32 @@ class Order:
         self.columns = columns
 
     def after(self, query: PageQuery) -> Key | None:
-        """Where the page starts: after this key; None is the start.
-
-        Raises Invalid when the cursor is not one of this list.
-        """
-        return None if query.cursor is None else self._decode(query.cursor)
+        """Where the page starts: after this key; None is the start."""
+        return None if query.cursor is None else self.decode(query.cursor)
 
     def page(self, rows: Sequence[Row], limit: int, item: Callable[[Row], T]) -> Page[T]:
         """From limit + 1 rows, or fewer where the list ends."""
         shown = rows[:limit]
-        more = len(rows) > limit
-        cursor = self._encode(tuple(shown[-1][name] for name in self.columns)) if more else None
-        return Page(items=[item(row) for row in shown], next_cursor=cursor)
+        return Page(items=[item(row) for row in shown], next_cursor=self.next_cursor(rows, limit))
 
-    def _encode(self, key: Key) -> str:
+    def next_cursor(self, rows: Sequence[Row], limit: int) -> str | None:
+        """As page, for answers that are more than a list."""
+        if len(rows) <= limit:
+            return None
+        last = rows[limit - 1]
+        key = [last[name] for name in self.columns]
         parts = [_micros(part) if isinstance(part, datetime) else part for part in key]
-        text = json.dumps([self.name, *parts], separators=(",", ":"))
+        text = json.dumps([self.name, *parts], separators=(",", ":"), ensure_ascii=False)
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
-    def _decode(self, cursor: str) -> Key:
+    def decode(self, cursor: str) -> Key:
+        """Raises ValueError with a sentence when the cursor is not one of this list."""
         try:
             padded = cursor + "=" * (-len(cursor) % 4)
             parts = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
             return self._key(parts)
-        except (binascii.Error, ValueError, OverflowError, OSError) as error:
-            detail = f"This is not a cursor of the list of {self.name}."
-            fault = Fault(detail=detail, parameter="cursor")
-            raise Invalid(detail, faults=[fault]) from error
+        except (binascii.Error, ValueError, OverflowError, OSError, RecursionError):
+            raise ValueError(f"This is not a cursor of the list of {self.name}.") from None
 
     def _key(self, parts: object) -> Key:
         if not isinstance(parts, list) or len(parts) != len(self.columns) + 1:
@@ -86,14 +76,42 @@ class Order:
         )
 
 
+class PageQuery(Query):
+    """The query of one list: a subclass says which, so that a cursor of another is a fault."""
+
+    order: ClassVar[Order]
+
+    cursor: str | None = Field(
+        default=None, max_length=MAX_CURSOR, description="next_cursor of the page before"
+    )
+    limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Items in a page")
+
+    @field_validator("cursor")
+    @classmethod
+    def _is_of_this_list(cls, cursor: str | None) -> str | None:
+        if cursor is not None:
+            cls.order.decode(cursor)
+        return cursor
+
+
+class Page(BaseModel, Generic[T]):
+    """`next_cursor` is null on the last page."""
+
+    items: list[T]
+    next_cursor: str | None
+
+
 def _typed(part: object, kind: type) -> object:
     if kind is datetime and type(part) is int:
         return from_ms(part // 1000).replace(microsecond=part % 1_000_000)
-    if kind is str and isinstance(part, str) and part.isprintable():
+    if kind is str and isinstance(part, str) and is_storable(part):
         return part
-    if kind is int and type(part) is int and abs(part) < 2**63:
+    if kind in BITS and type(part) is int and abs(part) < 2 ** (BITS[kind] - 1):
         return part
     raise ValueError("another type")
+
+
+BITS: dict[type, int] = {int: 64, Int32: 32}
 
 
 def _micros(moment: datetime) -> int:

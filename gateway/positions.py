@@ -1,9 +1,9 @@
-"""Position tokens and read-your-writes.
+"""Read-your-writes: reads that wait until every read model has applied a position.
 
-A write answers with `<log>:<partition>:<offset>`: where its event lies on the log. A read that
-sends it back waits until every read model of that log has applied it. Projections notifies
-`hcp_positions` after each commit, so a waiter wakes at once; it also looks again on its own, so a
-lost notification costs a moment, not the answer.
+One watcher looks for all of them: when a read comes to wait, when projections says that it moved
+(it notifies `hcp_positions` after each commit), and every LOOK_AGAIN_S, so that a lost notification
+costs a moment, not the answer. However many wait, one query runs at a time, and a read that waits
+takes no other request's place (middleware.Slots).
 """
 
 from __future__ import annotations
@@ -11,118 +11,137 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import psycopg
+from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from gateway import metrics, queries
 from gateway.database import Database
-from gateway.errors import Fault, Invalid, NotApplied
-from schemas import topics
+from gateway.errors import NotApplied, Unavailable
+from gateway.middleware import Slots
+from gateway.position import Position
 
 log = logging.getLogger(__name__)
 
 CHANNEL = "hcp_positions"
 LOOK_AGAIN_S = 0.25
-MAX_POSITIONS = 16
 RECONNECT_S = 1.0
+# More than projections could ever apply: a position further ahead is refused without a wait.
+APPLIED_PER_S = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
-    log: str  # topic name without the environment's prefix
-    partition: int
-    offset: int
+class Waiter:
+    """A read that waits."""
 
-    def __str__(self) -> str:
-        return f"{self.log}:{self.partition}:{self.offset}"
+    def __init__(self, positions: Sequence[Position], reach: int) -> None:
+        self.missing = list(positions)
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._reach = reach
 
-    @classmethod
-    def parse(cls, text: str) -> Position:
-        """Raises ValueError with a sentence for the caller."""
-        name, _, rest = text.strip().partition(":")
-        partition, _, offset = rest.partition(":")
-        if name not in LOGS:
-            raise ValueError(f"{text!r} is not a position: it names none of our logs.")
-        if not (_natural(partition) and _natural(offset)):
-            raise ValueError(f"{text!r} is not a position like {name}:0:1234.")
-        return cls(name, int(partition), int(offset))
+    def see(self, applied: Mapping[tuple[str, int], int]) -> None:
+        """applied: the next offset by log and partition, the lowest over the read models."""
+        if self.done.done():
+            return
+        ahead = {
+            position: position.offset - applied.get((position.log, position.partition), 0)
+            for position in self.missing
+        }
+        self.missing = [position for position, events in ahead.items() if events >= 0]
+        if not self.missing:
+            self.done.set_result(None)
+            return
+        furthest = max(self.missing, key=lambda position: ahead[position])
+        if ahead[furthest] > self._reach:
+            self.fail(
+                NotApplied(
+                    f"The read models are {ahead[furthest]} events before {furthest}: it cannot be "
+                    "applied in the time that a read waits."
+                )
+            )
 
-
-LOGS = frozenset(topic.name for topic in topics.LOGS)
+    def fail(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
 
 
 class Positions:
-    """Waits for positions on behalf of reads; one listening connection serves all of them."""
+    """most: how many reads may wait at once"""
 
-    def __init__(self, database: Database, wait_s: float) -> None:
+    def __init__(self, database: Database, *, wait_s: float, most: int, slots: Slots) -> None:
         self._database = database
         self._wait_s = wait_s
-        self._woken = asyncio.Event()
+        self._most = most
+        self._slots = slots
+        self._waiters: set[Waiter] = set()
+        self._look_now = asyncio.Event()
 
-    async def wait_for(self, text: str) -> None:
-        """Return once all positions in the text (separated by commas) are applied.
+    async def wait_for(self, positions: Sequence[Position]) -> None:
+        """Return once all of them are applied.
 
-        Raises Invalid for a text that is no position, NotApplied when the wait is over.
+        Raises NotApplied when they are not in time, or cannot be; Unavailable when too many wait;
+        what database.Database raises when it does not answer.
         """
-        missing = parse_all(text)
+        if len(self._waiters) >= self._most:
+            metrics.REFUSALS.labels("waiting").inc()
+            raise Unavailable(f"{self._most} reads are waiting for a position already.")
         started = time.monotonic()
+        waiter = Waiter(positions, int(self._wait_s * APPLIED_PER_S))
+        self._waiters.add(waiter)
+        self._look_now.set()
+        outcome = "refused"
+        try:
+            with self._slots.given_back():
+                async with asyncio.timeout(self._wait_s):
+                    await waiter.done
+            outcome = "applied"
+        except TimeoutError:
+            outcome = "timeout"
+            raise NotApplied(
+                f"The read models have not applied {waiter.missing[0]} within {self._wait_s:g} s."
+            ) from None
+        finally:
+            self._waiters.discard(waiter)
+            metrics.POSITION_WAIT.labels(outcome).observe(time.monotonic() - started)
+
+    async def watch(self) -> None:
+        """Look on behalf of the waiters, for as long as the gateway runs."""
         while True:
-            woken = self._woken
-            missing = [position for position in missing if not await self._applied(position)]
-            waited = time.monotonic() - started
-            if not missing:
-                metrics.POSITION_WAIT.labels("applied").observe(waited)
-                return
-            if waited >= self._wait_s:
-                metrics.POSITION_WAIT.labels("timeout").observe(waited)
-                raise NotApplied(
-                    f"The read models have not applied {missing[0]} within {self._wait_s:g} s."
-                )
-            await _wait(woken, min(LOOK_AGAIN_S, self._wait_s - waited))
+            await _wait(self._look_now, LOOK_AGAIN_S if self._waiters else None)
+            self._look_now.clear()
+            if self._waiters:
+                await self._look()
 
     async def listen(self, dsn: str) -> None:
-        """Wake the waiters at every notification, for as long as the gateway runs."""
+        """Look at every notification, for as long as the gateway runs."""
         while True:
             try:
                 connection = await psycopg.AsyncConnection.connect(dsn, autocommit=True)
                 async with connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
                     async for _ in connection.notifies():
-                        self._wake()
-            except psycopg.OperationalError as error:
+                        self._look_now.set()
+            except psycopg.Error as error:
                 log.warning("listening for positions: %s", str(error).splitlines()[0])
             await asyncio.sleep(RECONNECT_S)
 
-    def _wake(self) -> None:
-        woken, self._woken = self._woken, asyncio.Event()
-        woken.set()
-
-    async def _applied(self, position: Position) -> bool:
-        applied = await queries.next_offset(self._database, position.log, position.partition)
-        return applied is not None and applied > position.offset
-
-
-def parse_all(text: str) -> Sequence[Position]:
-    """Raises Invalid, naming the first text that is no position."""
-    parts = text.split(",")
-    try:
-        if len(parts) > MAX_POSITIONS:
-            raise ValueError(f"At most {MAX_POSITIONS} positions can be waited for at once.")
-        return [Position.parse(part) for part in parts]
-    except ValueError as error:
-        fault = Fault(detail=str(error), parameter="min_position")
-        raise Invalid("The position to wait for is not one.", faults=[fault]) from error
+    async def _look(self) -> None:
+        """Only for those that wait already: what is read answers who came before it was read."""
+        waiters = list(self._waiters)
+        try:
+            rows = await queries.next_offsets(self._database)
+        except (psycopg.Error, PoolTimeout, PoolClosed, TooManyRequests) as error:
+            for waiter in waiters:
+                waiter.fail(error)
+            return
+        applied = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+        for waiter in waiters:
+            waiter.see(applied)
 
 
-async def _wait(event: asyncio.Event, timeout_s: float) -> None:
+async def _wait(event: asyncio.Event, timeout_s: float | None) -> None:
     try:
         async with asyncio.timeout(timeout_s):
             await event.wait()
     except TimeoutError:
         return
-
-
-def _natural(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 18

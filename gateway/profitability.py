@@ -6,12 +6,14 @@ $38.2/PH/day earns $7.64 a day and breaks even at $90.95/MWh.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from gateway.pages import Key, Order
 from gateway.values import Number, Time
 
 Row = Mapping[str, Any]
@@ -44,13 +46,24 @@ class SitePrices(BaseModel):
 
 
 class Profitability(BaseModel):
+    """`next_cursor` is null on the last page; the prices are those of every site on each page."""
+
     prices: list[SitePrices]
     items: list[UnitProfitability]
+    next_cursor: str | None
 
 
-def profitability(models: Iterable[Row], in_force: Iterable[Row]) -> Profitability:
+# alike: which of the kinds of unit that have the same model and modes of the same name and power.
+BY_MODE = Order("profitability", site_id=str, kind=str, model=str, mode=str, power_w=int, alike=int)
+
+
+def profitability(
+    models: Iterable[Row], in_force: Iterable[Row], *, limit: int, after: Key | None
+) -> Profitability:
     """models: units by site, model and modes; in_force: prices by site. Off is left out."""
     prices = {row["site_id"]: row for row in in_force}
+    rows = _by_mode(row for row in models if row["site_id"] in prices)
+    rest = [row for row in rows if after is None or _key(row) > after]
     return Profitability(
         prices=[
             SitePrices(
@@ -61,14 +74,30 @@ def profitability(models: Iterable[Row], in_force: Iterable[Row]) -> Profitabili
             )
             for row in prices.values()
         ],
-        items=[
-            _unit(row, mode, prices[row["site_id"]])
-            for row in models
-            if row["site_id"] in prices
-            for mode in row["modes"]
-            if mode["power_w"] > 0
-        ],
+        items=[_unit(row, prices[row["site_id"]]) for row in rest[:limit]],
+        next_cursor=BY_MODE.next_cursor(rest, limit),
     )
+
+
+def _by_mode(models: Iterable[Row]) -> list[dict[str, Any]]:
+    """A row for each mode that takes power, in the order of the list."""
+    rows = [
+        {**row, "mode": mode["mode"], "power_w": mode["power_w"], "of": mode}
+        for row in models
+        for mode in row["modes"]
+        if mode["power_w"] > 0
+    ]
+    names = [name for name in BY_MODE.columns if name != "alike"]
+    seen: Counter[Key] = Counter()
+    for row in rows:
+        same = tuple(row[name] for name in names)
+        row["alike"] = seen[same]
+        seen[same] += 1
+    return sorted(rows, key=_key)
+
+
+def _key(row: Row) -> Key:
+    return tuple(row[name] for name in BY_MODE.columns)
 
 
 def gpu_revenue(gpu_prices: Iterable[Row], model: str) -> Decimal | None:
@@ -86,13 +115,13 @@ def per_mwh(usd_per_hour: Decimal, power_w: int) -> Decimal:
     return usd_per_hour * W_PER_MW / power_w
 
 
-def _unit(row: Row, mode: Row, prices: Row) -> UnitProfitability:
+def _unit(row: Row, prices: Row) -> UnitProfitability:
     revenue = (
         gpu_revenue(prices["gpu_prices"], row["model"])
         if row["kind"] == "gpu"
-        else mining_revenue(mode["hashrate_ths"], prices["hashprice_usd_per_ph_day"])
+        else mining_revenue(row["of"]["hashrate_ths"], prices["hashprice_usd_per_ph_day"])
     )
-    power_w, price = mode["power_w"], prices["price_usd_per_mwh"]
+    power_w, price = row["power_w"], prices["price_usd_per_mwh"]
     earned = None if revenue is None else per_mwh(revenue, power_w)
     cost = None if price is None else price * power_w / W_PER_MW
     profit = None if revenue is None or cost is None else revenue - cost
@@ -100,7 +129,7 @@ def _unit(row: Row, mode: Row, prices: Row) -> UnitProfitability:
         site_id=row["site_id"],
         kind=row["kind"],
         model=row["model"],
-        mode=mode["mode"],
+        mode=row["mode"],
         units=row["units"],
         power_w=power_w,
         revenue_usd_per_hour=_rounded(revenue),

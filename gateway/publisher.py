@@ -18,7 +18,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from gateway import metrics
 from gateway.broker import librdkafka
 from gateway.errors import Unavailable
-from gateway.positions import Position
+from gateway.position import Position
 from gateway.settings import Settings
 from schemas.codec import Codec, OutRecord, record_for
 from schemas.envelope import Envelope

@@ -23,19 +23,8 @@ async def ping(database: Database) -> None:
 # positions ----------------------------------------------------------------------------------------
 
 
-async def next_offset(database: Database, topic: str, partition: int) -> int | None:
-    """The lowest over the read models of the topic; None before the first commit."""
-    row = await database.row(
-        """SELECT min(next_offset) AS next_offset FROM projection_positions
-           WHERE topic = %(topic)s AND partition = %(partition)s""",
-        {"topic": topic, "partition": partition},
-    )
-    assert row is not None
-    offset: int | None = row["next_offset"]
-    return offset
-
-
 async def next_offsets(database: Database) -> list[Row]:
+    """The lowest over the read models of each topic; nothing before projections first ran."""
     return await database.rows(
         """SELECT topic, partition, min(next_offset) AS next_offset FROM projection_positions
            GROUP BY topic, partition ORDER BY topic, partition"""

@@ -24,9 +24,13 @@ class Settings(BaseSettings):
 
     gateway_host: str = "127.0.0.1"
     gateway_port: int = Field(default=8080, ge=1, le=65535)
+    # Names beside those of the loopback interface under which it may be asked, separated by commas.
+    gateway_hosts: str = ""
     gateway_database_connections: int = Field(default=8, ge=2, le=100)
     gateway_max_body_bytes: int = Field(default=1_000_000, ge=1)
     gateway_max_concurrent_requests: int = Field(default=200, ge=1)
+    # Reads that wait for a position; they are not among the concurrent requests meanwhile.
+    gateway_max_waiting_reads: int = Field(default=500, ge=1)
     gateway_request_timeout_s: float = Field(default=20.0, gt=0)
     gateway_query_timeout_s: float = Field(default=10.0, gt=0)
     gateway_publish_timeout_s: float = Field(default=5.0, gt=0)
@@ -34,20 +38,26 @@ class Settings(BaseSettings):
     # The pool that takes submissions which name no site.
     gateway_default_pool: str = "default"
 
+    @property
+    def hosts(self) -> list[str]:
+        return [name for part in self.gateway_hosts.split(",") if (name := part.strip())]
+
 
 def require_loopback(host: str) -> None:
     """Refuse any address that another machine could reach.
 
     Raises RefusedAddress with one sentence for the person who started the process.
     """
-    if host == "localhost":
-        return
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    if not is_loopback(host):
         raise RefusedAddress(
             f"HCP_GATEWAY_HOST is {host}, but the gateway does not yet know who is asking, so it "
             "listens only on this machine: use 127.0.0.1, ::1 or localhost."
         )
+
+
+def is_loopback(host: str) -> bool:
+    """A name or address of this machine alone."""
+    try:
+        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

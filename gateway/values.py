@@ -27,13 +27,13 @@ class Money(BaseModel):
     """An amount of money, exact to the micro-dollar."""
 
     amount: str = Field(pattern=r"^-?\d+\.\d{6}$", examples=["12.345678"])
-    currency: Literal["USD"] = "USD"
+    currency: Literal["USD"]
 
 
 def money(usd_micros: int) -> Money:
     sign = "-" if usd_micros < 0 else ""
     dollars, micros = divmod(abs(usd_micros), MICROS)
-    return Money(amount=f"{sign}{dollars}.{micros:06d}")
+    return Money(amount=f"{sign}{dollars}.{micros:06d}", currency="USD")
 
 
 def optional_money(usd_micros: int | None) -> Money | None:
@@ -70,6 +70,11 @@ def _on_the_logs_scale(moment: datetime) -> datetime:
     if not 0 <= to_ms(moment) <= MAX_TIME_MS:
         raise ValueError("Must be from 1970 to 9999, in UTC")
     return moment
+
+
+def is_storable(text: str) -> bool:
+    """Whether PostgreSQL's text can hold it, and so a row can have it for a name."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 Time = Annotated[

@@ -48,6 +48,8 @@ class Usage(BaseModel):
 
 
 class UsageQuery(SeriesQuery):
+    order = NEWEST_USAGE
+
     customer_id: Text | None = None
     workload_id: Text | None = None
 
@@ -86,6 +88,8 @@ class InvoiceDetail(Invoice):
 
 
 class InvoicesQuery(PageQuery):
+    order = NEWEST_INVOICE
+
     customer_id: Text | None = None
     state: InvoiceState | None = None
 

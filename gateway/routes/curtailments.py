@@ -13,7 +13,7 @@ from gateway.commands import AcceptedCurtailment, CurtailmentRequest
 from gateway.context import Gateway
 from gateway.endpoints import Call, Endpoint, NoBody, Query, get
 from gateway.errors import Fault, Invalid, NotFound
-from gateway.kept_answers import HEADER, MAX_KEY
+from gateway.kept_answers import HEADER, MAX_KEY, key_faults
 from gateway.pages import Order, Page, PageQuery
 from gateway.routes.sites import site_row
 from gateway.values import Number, Text, Time
@@ -36,11 +36,17 @@ class Curtailment(BaseModel):
     lifted_at: Time | None
 
 
+class CurtailmentsQuery(PageQuery):
+    order = NEWEST
+
+
 class LiftQuery(Query):
     site_id: Text | None = Field(default=None, description="Needed where two sites share an id")
 
 
-async def list_curtailments(gateway: Gateway, call: Call[PageQuery, NoBody]) -> Page[Curtailment]:
+async def list_curtailments(
+    gateway: Gateway, call: Call[CurtailmentsQuery, NoBody]
+) -> Page[Curtailment]:
     site = await site_row(gateway, call.path["site_id"])
     query = call.query
     rows = await queries.curtailments(
@@ -79,12 +85,13 @@ ENDPOINTS = (
         body=CurtailmentRequest,
         status=HTTPStatus.ACCEPTED,
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+        header_faults=key_faults,
         headers={HEADER: f"The same key and body give the same answer. At most {MAX_KEY} chars."},
     ),
     get(
         "/sites/{site_id}/curtailments",
         list_curtailments,
-        query=PageQuery,
+        query=CurtailmentsQuery,
         answer=Page[Curtailment],
         summary="A site's curtailments, newest first",
         tag=TAG,

@@ -73,6 +73,8 @@ class Alert(BaseModel):
 
 
 class AlertsQuery(PageQuery):
+    order = NEWEST_ALERT
+
     site_id: Text | None = None
     active: bool | None = Field(default=None, description="Not cleared")
 

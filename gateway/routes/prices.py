@@ -10,7 +10,7 @@ from gateway import money_queries as queries
 from gateway.context import Gateway
 from gateway.endpoints import Call, NoBody, Query, get
 from gateway.pages import Order, Page, PageQuery
-from gateway.profitability import Profitability, profitability
+from gateway.profitability import BY_MODE, Profitability, profitability
 from gateway.values import Moment, Number, Text, Time
 
 TAG = "prices"
@@ -41,11 +41,27 @@ class SeriesQuery(PageQuery):
     until: Moment | None = Field(default=None, alias="to", description="Before")
 
 
+class PowerPricesQuery(SeriesQuery):
+    order = NEWEST_POWER
+
+
+class HashPricesQuery(SeriesQuery):
+    order = NEWEST_HASH
+
+
 class SiteQuery(Query):
     site_id: Text | None = None
 
 
-async def list_power_prices(gateway: Gateway, call: Call[SeriesQuery, NoBody]) -> Page[PowerPrice]:
+class ProfitabilityQuery(PageQuery):
+    order = BY_MODE
+
+    site_id: Text | None = None
+
+
+async def list_power_prices(
+    gateway: Gateway, call: Call[PowerPricesQuery, NoBody]
+) -> Page[PowerPrice]:
     query = call.query
     rows = await queries.power_prices(
         gateway.database,
@@ -58,7 +74,9 @@ async def list_power_prices(gateway: Gateway, call: Call[SeriesQuery, NoBody]) -
     return NEWEST_POWER.page(rows, query.limit, PowerPrice.model_validate)
 
 
-async def list_hash_prices(gateway: Gateway, call: Call[SeriesQuery, NoBody]) -> Page[HashPrice]:
+async def list_hash_prices(
+    gateway: Gateway, call: Call[HashPricesQuery, NoBody]
+) -> Page[HashPrice]:
     query = call.query
     rows = await queries.hash_prices(
         gateway.database,
@@ -71,11 +89,15 @@ async def list_hash_prices(gateway: Gateway, call: Call[SeriesQuery, NoBody]) ->
     return NEWEST_HASH.page(rows, query.limit, HashPrice.model_validate)
 
 
-async def read_profitability(gateway: Gateway, call: Call[SiteQuery, NoBody]) -> Profitability:
-    site_id = call.query.site_id
+async def read_profitability(
+    gateway: Gateway, call: Call[ProfitabilityQuery, NoBody]
+) -> Profitability:
+    query = call.query
     return profitability(
-        await queries.unit_models(gateway.database, site_id),
-        await queries.prices_in_force(gateway.database, site_id),
+        await queries.unit_models(gateway.database, query.site_id),
+        await queries.prices_in_force(gateway.database, query.site_id),
+        limit=query.limit,
+        after=BY_MODE.after(query),
     )
 
 
@@ -83,7 +105,7 @@ ENDPOINTS = (
     get(
         "/prices/power",
         list_power_prices,
-        query=SeriesQuery,
+        query=PowerPricesQuery,
         answer=Page[PowerPrice],
         summary="Power prices, newest interval first",
         tag=TAG,
@@ -91,7 +113,7 @@ ENDPOINTS = (
     get(
         "/prices/hash",
         list_hash_prices,
-        query=SeriesQuery,
+        query=HashPricesQuery,
         answer=Page[HashPrice],
         summary="Hashprices, newest first",
         tag=TAG,
@@ -99,7 +121,7 @@ ENDPOINTS = (
     get(
         "/profitability",
         read_profitability,
-        query=SiteQuery,
+        query=ProfitabilityQuery,
         answer=Profitability,
         summary="Dollars an hour and a megawatt-hour by kind of unit, and break-even",
         tag=TAG,

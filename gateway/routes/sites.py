@@ -17,6 +17,7 @@ from gateway.values import Money, Number, Text, Time, money
 
 TAG = "sites"
 BY_ID = Order("sites", site_id=str)
+CAPACITY_BY_ID = Order("capacity", site_id=str)
 
 
 class Feeder(BaseModel):
@@ -106,15 +107,17 @@ class SiteCapacity(BaseModel):
     feeders: list[FeederCapacity]
 
 
-class Capacity(BaseModel):
-    items: list[SiteCapacity]
+class SitesQuery(PageQuery):
+    order = BY_ID
 
 
-class CapacityQuery(Query):
+class CapacityQuery(PageQuery):
+    order = CAPACITY_BY_ID
+
     site_id: Text | None = None
 
 
-async def list_sites(gateway: Gateway, call: Call[PageQuery, NoBody]) -> Page[Site]:
+async def list_sites(gateway: Gateway, call: Call[SitesQuery, NoBody]) -> Page[Site]:
     query = call.query
     rows = await queries.sites(gateway.database, query.limit, BY_ID.after(query))
     return BY_ID.page(rows, query.limit, Site.model_validate)
@@ -140,15 +143,17 @@ async def read_plan(gateway: Gateway, call: Call[Query, NoBody]) -> PowerPlan:
     )
 
 
-async def read_capacity(gateway: Gateway, call: Call[CapacityQuery, NoBody]) -> Capacity:
-    wanted = call.query.site_id
-    if wanted is not None:
-        sites = [await site_row(gateway, wanted)]
+async def list_capacity(gateway: Gateway, call: Call[CapacityQuery, NoBody]) -> Page[SiteCapacity]:
+    query = call.query
+    wanted, after = query.site_id, CAPACITY_BY_ID.after(query)
+    if wanted is None:
+        sites = await queries.sites(gateway.database, query.limit, after)
     else:
-        sites = await queries.all_sites(gateway.database)
+        found = await site_row(gateway, wanted)
+        sites = [found] if after is None else []
     gpus = await queries.capacity(gateway.database, wanted)
     feeders = await queries.feeders(gateway.database, wanted)
-    return Capacity(items=[_capacity(site, gpus, feeders) for site in sites])
+    return CAPACITY_BY_ID.page(sites, query.limit, lambda site: _capacity(site, gpus, feeders))
 
 
 async def site_row(gateway: Gateway, site_id: str) -> Row:
@@ -190,7 +195,7 @@ ENDPOINTS = (
     get(
         "/sites",
         list_sites,
-        query=PageQuery,
+        query=SitesQuery,
         answer=Page[Site],
         summary="List sites",
         tag=TAG,
@@ -213,9 +218,9 @@ ENDPOINTS = (
     ),
     get(
         "/capacity",
-        read_capacity,
+        list_capacity,
         query=CapacityQuery,
-        answer=Capacity,
+        answer=Page[SiteCapacity],
         summary="GPUs by site and model, and power headroom",
         tag=TAG,
         problems=(HTTPStatus.NOT_FOUND,),

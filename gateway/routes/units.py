@@ -46,6 +46,8 @@ class Unit(BaseModel):
 
 
 class UnitsQuery(PageQuery):
+    order = BY_SITE
+
     site_id: Text | None = None
     feeder_id: Text | None = None
     kind: Kind | None = None

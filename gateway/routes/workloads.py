@@ -15,8 +15,8 @@ from gateway.context import Gateway
 from gateway.database import Row
 from gateway.endpoints import Call, Endpoint, NoBody, Query, get
 from gateway.errors import NotFound
-from gateway.kept_answers import HEADER, MAX_KEY
-from gateway.pages import Order, Page, PageQuery
+from gateway.kept_answers import HEADER, MAX_KEY, key_faults
+from gateway.pages import Int32, Order, Page, PageQuery
 from gateway.routes.decisions import Decision
 from gateway.values import Number, Text, Time
 
@@ -25,7 +25,7 @@ TAG = "workloads"
 EXPLAINED = 50
 
 NEWEST = Order("workloads", submitted_at=datetime, workload_id=str)
-LOG_ORDER = Order("workload events", topic=str, partition=int, offset=int)
+LOG_ORDER = Order("workload events", topic=str, partition=Int32, offset=int)
 QUEUE_ORDER = Order("queue", site_id=str, urgency=int, queue_offset=int, workload_id=str)
 
 
@@ -60,6 +60,8 @@ class Workload(BaseModel):
 
 
 class WorkloadsQuery(PageQuery):
+    order = NEWEST
+
     state: State | None = None
     customer_id: Text | None = None
     site_id: Text | None = None
@@ -70,7 +72,13 @@ class QueuedWorkload(Workload):
 
 
 class QueueQuery(PageQuery):
+    order = QUEUE_ORDER
+
     site_id: Text | None = None
+
+
+class EventsQuery(PageQuery):
+    order = LOG_ORDER
 
 
 class WorkloadEvent(BaseModel):
@@ -109,7 +117,7 @@ async def read_workload(gateway: Gateway, call: Call[Query, NoBody]) -> Workload
     return Workload.model_validate(await _row(gateway, call.path["workload_id"]))
 
 
-async def read_events(gateway: Gateway, call: Call[PageQuery, NoBody]) -> Page[WorkloadEvent]:
+async def read_events(gateway: Gateway, call: Call[EventsQuery, NoBody]) -> Page[WorkloadEvent]:
     workload_id = call.path["workload_id"]
     after = LOG_ORDER.after(call.query)
     rows = await queries.workload_events(gateway.database, workload_id, call.query.limit, after)
@@ -217,6 +225,7 @@ ENDPOINTS = (
         body=WorkloadSubmission,
         status=HTTPStatus.ACCEPTED,
         problems=(HTTPStatus.CONFLICT,),
+        header_faults=key_faults,
         headers={HEADER: f"The same key and body give the same answer. At most {MAX_KEY} chars."},
     ),
     get(
@@ -260,7 +269,7 @@ ENDPOINTS = (
     get(
         "/workloads/{workload_id}/events",
         read_events,
-        query=PageQuery,
+        query=EventsQuery,
         answer=Page[WorkloadEvent],
         summary="Everything that happened to a workload",
         tag=TAG,

@@ -30,6 +30,8 @@ from schemas.topics import Topics
 from tests.conftest import delete_topics, with_database
 from tests.projections.story import Story
 
+HERE = "http://127.0.0.1"  # a Host that the gateway serves
+
 
 @dataclass
 class Platform:
@@ -112,7 +114,9 @@ def platform(kafka: str, registry: str, own_database: str) -> Iterator[Platform]
 
 @pytest.fixture(scope="session")
 def client(platform: Platform) -> Iterator[httpx.Client]:
-    with TestClient(create_app(platform.settings), raise_server_exceptions=False) as client:
+    with TestClient(
+        create_app(platform.settings), raise_server_exceptions=False, base_url=HERE
+    ) as client:
         attempts = Retrying(
             retry=retry_if_result(lambda answer: answer.status_code != 200),
             stop=stop_after_delay(60),

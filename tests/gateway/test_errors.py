@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +21,10 @@ GOOD = {
     "gpu_count": 2,
     "duration_s": 3600,
 }
+
+
+def cursor(*parts: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
 
 
 def problem(answer: httpx.Response, status: int) -> Any:  # noqa: ANN401 - JSON
@@ -61,6 +67,18 @@ def test_another_method_is_405_and_names_the_right_ones(client: httpx.Client, pa
     problem(answer, 405)
     allowed = set(answer.headers["allow"].split(", "))
     assert allowed == right | ({"HEAD"} if "GET" in right else set())
+
+
+def test_a_method_that_nobody_has_heard_of_is_405_and_names_the_right_ones(
+    client: httpx.Client,
+) -> None:
+    answer = client.request("BREW", "/api/v1/workloads")
+    problem(answer, 405)
+    assert answer.headers["allow"] == "GET, HEAD, POST"
+
+
+def test_another_host_is_421(client: httpx.Client) -> None:
+    problem(client.get("/api/v1/workloads", headers={"Host": "rebound.example"}), 421)
 
 
 def test_methods_outside_the_api_are_405(client: httpx.Client) -> None:
@@ -166,6 +184,17 @@ def test_what_is_no_json_object_is_422(client: httpx.Client, content: bytes) -> 
         ("/workloads?min_position=hcp.other.v1:0:1", ["min_position"]),
         ("/workloads?min_position=hcp.sites.v1:0:" + "9" * 30, ["min_position"]),
         ("/alerts?active=perhaps", ["active"]),
+        ("/workloads?min_position=", ["min_position"]),
+        (
+            "/workloads?min_position=here&cursor=x&limit=0&stat=1",
+            ["cursor", "limit", "min_position", "stat"],
+        ),
+        (f"/workloads/x/events?cursor={cursor('workload events', 't', 2**31, 1)}", ["cursor"]),
+        (f"/workloads/x/events?cursor={cursor('workload events', 't', 5 * 10**9, 1)}", ["cursor"]),
+        (f"/sites?cursor={cursor('sites', 'a' + chr(0))}", ["cursor"]),
+        (f"/sites?cursor={cursor('sites', chr(0xD800))}", ["cursor"]),
+        ("/sites?cursor=" + base64.urlsafe_b64encode(b"[" * 9000).decode(), ["cursor"]),
+        ("/sites?cursor=" + "A" * 20_000, ["cursor"]),
     ],
 )
 def test_bad_parameters_are_422_and_named(
@@ -175,8 +204,34 @@ def test_bad_parameters_are_422_and_named(
     assert sorted(fault["parameter"] for fault in document["errors"]) == parameters
 
 
-def test_a_position_with_an_odd_header_is_422(client: httpx.Client) -> None:
-    problem(client.get("/api/v1/sites", headers={"HCP-Min-Position": "a:b:c"}), 422)
+@pytest.mark.parametrize("text", ["a:b:c", ""])
+def test_a_position_with_an_odd_header_is_422(client: httpx.Client, text: str) -> None:
+    document = problem(client.get("/api/v1/sites", headers={"HCP-Min-Position": text}), 422)
+    assert [fault["parameter"] for fault in document["errors"]] == ["HCP-Min-Position"]
+
+
+def test_faults_of_body_query_and_headers_are_named_together(client: httpx.Client) -> None:
+    answer = client.post(
+        "/api/v1/workloads?min_position=x",
+        json={**GOOD, "gpu_count": 0},
+        headers={"Idempotency-Key": "", "HCP-Min-Position": "y"},
+    )
+    faults = problem(answer, 422)["errors"]
+    assert {fault.get("pointer") or fault["parameter"] for fault in faults} == {
+        *("#/gpu_count", "min_position", "HCP-Min-Position", "Idempotency-Key")
+    }
+
+
+def test_a_word_of_the_paths_is_no_workload_id(client: httpx.Client) -> None:
+    words = {
+        item.path.split("/")[2]
+        for item in TABLE
+        if item.path.startswith("/workloads/") and "{" not in item.path.split("/")[2]
+    }
+    assert words
+    for word in words:
+        answer = client.post("/api/v1/workloads", json={**GOOD, "workload_id": word})
+        assert problem(answer, 422)["errors"][0]["pointer"] == "#/workload_id"
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256, "a\tb"])

@@ -17,11 +17,12 @@ from deploy.local.infrastructure import wait_ready
 from deploy.local.kafka import Kafka
 from gateway.health import Component, overall, verdict
 from gateway.progress import Progress
+from schemas.events import sites
 from schemas.provisioning import provision
 from schemas.topics import Topics
 from tests.gateway.conftest import Platform
 from tests.integration.processes import Process, wait_until
-from tests.projections.story import tell
+from tests.projections.story import START
 
 HERE = ("hcp.sites.v1", 0)
 THERE = ("hcp.sites.v1", 1)
@@ -96,7 +97,7 @@ def test_projections_that_stand_still_are_not_well(
     wait_until(lambda: status() == "ok", 30, "projections are well")
     platform.projections.send_signal(signal.SIGSTOP)
     try:
-        tell(platform.story, site="delta", workloads=1)
+        platform.story.report(sites.TimePassed(site_id="delta", at=START))
         platform.write()
         wait_until(lambda: status() == "degraded", 40, "stopped projections are seen")
     finally:

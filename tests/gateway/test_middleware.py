@@ -13,7 +13,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from gateway.errors import handlers
-from gateway.middleware import BodyLimit, Busy, Deadline
+from gateway.middleware import BodyLimit, Busy, Deadline, Hosts, Slots
 from schemas.errors import UnencodableEvent
 
 
@@ -48,7 +48,7 @@ def application(endpoint: object) -> Starlette:
 def test_one_request_too_many_is_503_at_once() -> None:
     async def scene() -> None:
         door = Door()
-        async with client_of(Busy(application(door), limit=1)) as client:
+        async with client_of(Busy(application(door), Slots(1))) as client:
             first = asyncio.create_task(client.get("/"))
             await door.waiting.wait()
             refused = await client.get("/")
@@ -57,6 +57,56 @@ def test_one_request_too_many_is_503_at_once() -> None:
             door.open.set()
             assert (await first).text == "done"
             assert (await client.get("/")).text == "done"
+
+    asyncio.run(scene())
+
+
+def test_a_request_that_only_waits_gives_its_place_back() -> None:
+    async def scene() -> None:
+        slots, door = Slots(1), Door()
+
+        async def wait(request: Request) -> Response:
+            if request.method == "POST":
+                return PlainTextResponse("at once")
+            with slots.given_back():
+                return await door(request)
+
+        async with client_of(Busy(application(wait), slots)) as client:
+            waiting = asyncio.create_task(client.get("/"))
+            await door.waiting.wait()
+            assert (await client.post("/")).text == "at once"
+            door.open.set()
+            assert (await waiting).text == "done"
+        assert slots.taken == 0
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        *((host, 200) for host in ("127.0.0.1", "127.0.0.1:8080", "localhost:31080", "LOCALHOST")),
+        *(
+            (host, 200)
+            for host in ("[::1]", "[::1]:8080", "127.8.9.1", "hcp.example", "hcp.example:1")
+        ),
+        *((host, 421) for host in ("evil.example", "evil.example:8080", "10.0.0.1", "0.0.0.0", "")),
+        *(
+            (host, 421)
+            for host in ("localhost.evil.example", "[::2]:80", "127.0.0.1.nip.io", ":80")
+        ),
+    ],
+)
+def test_only_names_of_this_machine_or_that_were_set_are_served(host: str, status: int) -> None:
+    async def hello(_: Request) -> Response:
+        return PlainTextResponse("hello")
+
+    async def scene() -> None:
+        async with client_of(Hosts(application(hello), ["HCP.example"])) as client:
+            answer = await client.get("/", headers={"Host": host})
+            assert answer.status_code == status, answer.text
+            if status != 200:
+                assert answer.headers["content-type"] == "application/problem+json"
 
     asyncio.run(scene())
 

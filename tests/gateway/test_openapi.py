@@ -69,6 +69,22 @@ def test_every_answer_has_a_schema(path: str, method: str, operation: dict[str, 
         assert operation["requestBody"]["required"]
 
 
+def test_money_always_has_its_currency() -> None:
+    assert SPEC["components"]["schemas"]["Money"]["required"] == ["amount", "currency"]
+
+
+def test_the_limits_of_a_price_are_stated() -> None:
+    submission = SPEC["components"]["schemas"]["WorkloadSubmission"]["properties"]
+    assert "18 digits" in submission["max_price_usd_per_gpu_hour"]["description"]
+
+
+def test_what_is_called_a_list_is_paged() -> None:
+    schemas = SPEC["components"]["schemas"]
+    lists = {name for name, schema in schemas.items() if "items" in schema.get("properties", {})}
+    assert lists >= {"Profitability", "Page_SiteCapacity_"}
+    assert [name for name in lists if "next_cursor" not in schemas[name]["properties"]] == []
+
+
 def test_no_property_is_without_a_type() -> None:
     typed = {"type", "$ref", "anyOf", "enum", "const"}
     bare = [

@@ -209,16 +209,3 @@ def test_probes_and_pages_for_people(client: httpx.Client) -> None:
     assert "://" not in docs.text
     assert "/docs" in client.get("/").text
     assert client.head("/api/v1/workloads").status_code == 200
-
-
-def test_a_position_far_ahead_is_504(platform: Platform, client: httpx.Client) -> None:
-    gateway = client.app.state.gateway  # type: ignore[attr-defined]
-    patience, gateway.positions._wait_s = gateway.positions._wait_s, 0.4
-    try:
-        answer = client.get("/api/v1/sites?min_position=hcp.sites.v1:0:999999999")
-    finally:
-        gateway.positions._wait_s = patience
-    assert answer.status_code == 504
-    assert answer.json()["type"] == "urn:hcp:problem:position-not-applied"
-    assert answer.headers["retry-after"]
-    assert platform.settings.gateway_position_wait_s == patience

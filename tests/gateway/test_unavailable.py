@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from gateway.app import create_app
 from gateway.settings import Settings
+from tests.gateway.conftest import HERE
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def alone() -> Iterator[httpx.Client]:
         database="postgresql://nobody@127.0.0.1:9/none",
         gateway_publish_timeout_s=0.5,
     )
-    with TestClient(create_app(nowhere), raise_server_exceptions=False) as client:
+    with TestClient(create_app(nowhere), raise_server_exceptions=False, base_url=HERE) as client:
         yield client
 
 

@@ -17,7 +17,7 @@ from gateway.app import create_app
 from schemas.envelope import Envelope, produced
 from schemas.events import intake, sites
 from schemas.topics import SITES, Event
-from tests.gateway.conftest import Platform
+from tests.gateway.conftest import HERE, Platform
 from tests.projections.story import START, tell
 
 SUBMISSION = {
@@ -374,7 +374,7 @@ def test_a_broker_that_does_not_answer_is_503(platform: Platform) -> None:
         update={"kafka": "127.0.0.1:9", "gateway_publish_timeout_s": 1.0}
     )
     app = create_app(away)
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with TestClient(app, raise_server_exceptions=False, base_url=HERE) as client:
         attempts = Retrying(
             retry=retry_if_result(bool), stop=stop_after_delay(30), wait=wait_fixed(0.05)
         )
