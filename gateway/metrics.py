@@ -36,6 +36,10 @@ PUBLISH_FAILURES = Counter(
     "Events that were not acknowledged in time or could not be encoded, by event type.",
     ["type"],
 )
+PRODUCERS_LOST = Counter(
+    "hcp_gateway_producers_lost_total",
+    "Fatal errors of the producer, each of which cost it its life and made another take over.",
+)
 PUBLISH_DURATION = Histogram(
     "hcp_gateway_publish_duration_seconds",
     "From handing an event to the producer to the broker's acknowledgement.",

@@ -44,6 +44,10 @@ class Publisher:
         self._thread = threading.Thread(target=self._poll, name="hcp-publisher", daemon=True)
 
     def open(self) -> None:
+        self._producer = self._new_producer()
+        self._thread.start()
+
+    def _new_producer(self) -> Producer:
         settings: dict[str, Any] = {
             "bootstrap.servers": self._kafka,
             "client.id": "hcp-gateway",
@@ -51,10 +55,8 @@ class Publisher:
             "linger.ms": 2,
             "message.timeout.ms": int(self._timeout_s * 1000),
             "queue.buffering.max.messages": MAX_QUEUED,
-            "error_cb": _log_fatal,
         }
-        self._producer = Producer(settings, logger=librdkafka)
-        self._thread.start()
+        return Producer(settings, logger=librdkafka)
 
     async def publish(self, event: Event, envelope: Envelope) -> Position:
         """Where the event lies once every in-sync replica has it.
@@ -115,7 +117,25 @@ class Publisher:
 
     def _poll(self) -> None:
         while not self._closing.is_set():
-            self._producer.poll(POLL_S)
+            try:
+                self._producer.poll(POLL_S)
+            except KafkaException as error:  # connections that fail raise nothing: only an end does
+                log.error("the producer cannot go on, and another one takes over: %s", error)
+                self._renew()
+
+    def _renew(self) -> None:
+        """librdkafka's producer takes nothing more after a fatal error, for as long as it lives.
+
+        What waits in the old one is told so now; a caller's retry, with the same identifiers,
+        changes nothing twice.
+        """
+        dead, self._producer = self._producer, self._new_producer()
+        metrics.PRODUCERS_LOST.inc()
+        try:
+            dead.purge()
+            dead.flush(1)
+        except KafkaException as error:
+            log.warning("the producer that is gone: %s", error)
 
 
 def _resolve(future: asyncio.Future[Message], error: KafkaError | None, message: Message) -> None:
@@ -125,9 +145,3 @@ def _resolve(future: asyncio.Future[Message], error: KafkaError | None, message:
         future.set_result(message)
     else:
         future.set_exception(KafkaException(error))
-
-
-def _log_fatal(error: KafkaError) -> None:
-    """Connections that fail are tried again, and health tells of them; only an end is news."""
-    if error.fatal():
-        log.error("the producer cannot go on: %s", error.str())
