@@ -39,8 +39,10 @@ def main(arguments: list[str]) -> int:
         return _refuse(str(refused))
     except ValidationError as invalid:
         return _refuse(_first_fault(invalid))
-    except psycopg.OperationalError as error:
-        return _refuse(f"The database does not answer: {str(error).splitlines()[0]}")
+    except psycopg.Error as error:
+        away = isinstance(error, psycopg.OperationalError)
+        how = "does not answer" if away else "refuses the migration"
+        return _refuse(f"The database {how}: {str(error).splitlines()[0]}")
     return _serve(settings)
 
 
@@ -50,9 +52,14 @@ def _serve(settings: Settings) -> int:
         settings.gateway_host,
         settings.gateway_port,
     )
+
+    def stop() -> None:
+        server.should_exit = True
+
+    app = create_app(settings, stop)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(settings),
+            app,
             host=settings.gateway_host,
             port=settings.gateway_port,
             access_log=False,
@@ -65,7 +72,7 @@ def _serve(settings: Settings) -> int:
         )
     )
     server.run()
-    return 0 if server.started else 1
+    return 0 if server.started and not app.state.gateway.has_failed else 1
 
 
 def _first_fault(invalid: ValidationError) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
@@ -24,8 +24,9 @@ from gateway.routes.table import TABLE
 from gateway.settings import Settings
 
 
-def create_app(settings: Settings) -> Starlette:
-    gateway = build(settings)
+def create_app(settings: Settings, stop: Callable[[], None] = lambda: None) -> Starlette:
+    """stop: ends the process, for the supervisor to start it again, when a part of it has failed"""
+    gateway = build(settings, stop)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -63,11 +64,13 @@ def _own_routes(gateway: Gateway) -> list[Route]:
         return PlainTextResponse("ok\n")
 
     async def readyz(_: Request) -> Response:
-        """Everything a request needs answers: the database, the registry, the broker."""
+        """What a request needs answers: the database and the broker, each time.
+
+        Of the registry only the start needs anything: what it said is kept.
+        """
         if not gateway.ready:
-            raise Unavailable(
-                f"Not ready yet: waiting for the {' and the '.join(gateway.missing)}."
-            )
+            waits = (f"the {part} ({why})" for part, why in gateway.missing.items())
+            raise Unavailable(f"Not ready yet: waiting for {' and '.join(waits)}.")
         await queries.next_offsets(gateway.database)
         if not await gateway.health.broker_answers():
             raise Unavailable("Not ready: the broker does not answer.")

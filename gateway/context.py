@@ -2,13 +2,15 @@
 
 The gateway comes up without waiting for anything: it answers /healthz at once, /readyz 503 until
 the database, its own table, the registry and the broker have each answered, and any request that
-needs one of them 503 meanwhile. Each of them is tried again until it answers.
+needs one of them 503 meanwhile. Each of them is tried again until it answers, and why it does not
+is logged and in the answer of /readyz. What nobody foresaw stops the process.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import psycopg
@@ -44,8 +46,10 @@ class Gateway:
     reports: Reports
     codec: Codec
     slots: Slots
-    # What is still missing before the gateway is ready; nothing: ready.
+    stop: Callable[[], None]
+    # What is still missing before the gateway is ready, and why; nothing: ready.
     missing: dict[str, str] = field(default_factory=dict)
+    has_failed: bool = False
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     @property
@@ -56,14 +60,15 @@ class Gateway:
         await self.database.open()
         self.publisher.open()
         self.health.open()
+        works = {
+            "prepare-database": self._prepare_database(),
+            "prepare-codec": self._prepare_codec(),
+            "watch-positions": self.positions.watch(),
+            "listen-positions": self.positions.listen(self.settings.database),
+            "watch-health": self.health.watch(),
+        }
         self._tasks = [
-            asyncio.create_task(self._prepare_database(), name="prepare-database"),
-            asyncio.create_task(self._prepare_codec(), name="prepare-codec"),
-            asyncio.create_task(
-                self.positions.listen(self.settings.database), name="listen-positions"
-            ),
-            asyncio.create_task(self.positions.watch(), name="watch-positions"),
-            asyncio.create_task(self.health.watch(), name="watch-health"),
+            asyncio.create_task(self._guard(name, work), name=name) for name, work in works.items()
         ]
 
     async def close(self) -> None:
@@ -75,7 +80,7 @@ class Gateway:
         await self.database.close()
 
     async def _prepare_database(self) -> None:
-        async for attempt in _until_answered(psycopg.OperationalError):
+        async for attempt in self._until_answered("database", psycopg.Error):
             with attempt:
                 await asyncio.to_thread(migrate, self.settings.database)
         self.missing.pop("database", None)
@@ -87,13 +92,39 @@ class Gateway:
             await asyncio.sleep(FORGET_EVERY_S)
 
     async def _prepare_codec(self) -> None:
-        async for attempt in _until_answered(RegistryUnavailable, SchemaNotRegistered):
+        async for attempt in self._until_answered(
+            "registry", RegistryUnavailable, SchemaNotRegistered
+        ):
             with attempt:
                 await asyncio.to_thread(self.codec.warm, topics.SITES, topics.INTAKE)
         self.missing.pop("registry", None)
 
+    async def _guard(self, name: str, work: Awaitable[None]) -> None:
+        """Without one of its tasks it would answer 503 for ever; started anew it may not."""
+        try:
+            await work
+        except Exception:
+            log.exception("stopping, because %s failed", name)
+            self.has_failed = True
+            self.stop()
 
-def build(settings: Settings) -> Gateway:
+    def _until_answered(self, part: str, *errors: type[Exception]) -> AsyncRetrying:
+        """Without an end: the supervisor decides when to give up on the whole process."""
+
+        def say(state: RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            if error is not None:
+                self.missing[part] = str(error).splitlines()[0]
+                log.warning("not ready yet: %s: %s", part, self.missing[part])
+
+        return AsyncRetrying(
+            retry=retry_if_exception_type(errors),
+            wait=wait_exponential(multiplier=0.2, max=5),
+            before_sleep=say,
+        )
+
+
+def build(settings: Settings, stop: Callable[[], None]) -> Gateway:
     """Connects to nothing yet."""
     database = Database(settings)
     slots = Slots(settings.gateway_max_concurrent_requests)
@@ -112,20 +143,6 @@ def build(settings: Settings) -> Gateway:
         reports=Reports(database),
         codec=codec,
         slots=slots,
+        stop=stop,
         missing={"database": STARTING, "registry": STARTING},
     )
-
-
-def _until_answered(*errors: type[Exception]) -> AsyncRetrying:
-    """Without an end: the supervisor decides when to give up on the whole process."""
-    return AsyncRetrying(
-        retry=retry_if_exception_type(errors),
-        wait=wait_exponential(multiplier=0.2, max=5),
-        before_sleep=_say_what_is_missing,
-    )
-
-
-def _say_what_is_missing(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    if error is not None:
-        log.warning("not ready yet: %s", str(error).splitlines()[0])

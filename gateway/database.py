@@ -93,10 +93,12 @@ async def _check_if_spoken_to(connection: psycopg.AsyncConnection[Any]) -> None:
 def migrate(dsn: str) -> list[str]:
     """Apply what is not applied yet, in order; the names of what was applied.
 
-    Raises psycopg.Error, for example OperationalError when the database does not answer.
+    Raises psycopg.Error: OperationalError when the database does not answer, InsufficientPrivilege
+    when its user may not make the tables.
     """
     with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATING,))
+        _require_right_to_migrate(connection)
         backend = get_backend(yoyo_uri(dsn))
         try:
             backend.break_lock()
@@ -107,6 +109,18 @@ def migrate(dsn: str) -> list[str]:
         finally:
             backend.connection.close()
     return names
+
+
+def _require_right_to_migrate(connection: psycopg.Connection[Any]) -> None:
+    """yoyo hides that it could not make its own tables, and then misses them."""
+    row = connection.execute(
+        "SELECT to_regclass('yoyo_lock') IS NOT NULL"
+        " OR coalesce(has_schema_privilege(current_schema(), 'CREATE'), false), current_user"
+    ).fetchone()
+    if row is not None and not row[0]:
+        raise psycopg.errors.InsufficientPrivilege(
+            f"permission denied: {row[1]} may make no tables in this database"
+        )
 
 
 def yoyo_uri(dsn: str) -> str:
