@@ -26,6 +26,8 @@ from pydantic import (
     model_validator,
 )
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -86,6 +88,9 @@ class Submission(BaseModel):
         return self
 
 
+OUR_HOSTS = ("127.0.0.1", "localhost", "::1", "[::1]")
+
+
 def application(simulation: Simulation) -> Starlette:
     async def submit(request: HttpRequest) -> Response:
         return await _submit(simulation, request)
@@ -109,7 +114,11 @@ def application(simulation: Simulation) -> Starlette:
             Route("/status", status),
             Route("/metrics", metrics),
             Route("/healthz", healthz),
-        ]
+        ],
+        # A page whose name was made to resolve to 127.0.0.1 asks under that name.
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=OUR_HOSTS, www_redirect=False),
+        ],
     )
 
 

@@ -27,7 +27,7 @@ def simulation() -> Simulation:
 
 @pytest.fixture
 def client(simulation: Simulation) -> Iterator[TestClient]:
-    with TestClient(application(simulation)) as client:
+    with TestClient(application(simulation), base_url="http://127.0.0.1") as client:
         yield client
 
 
@@ -105,6 +105,13 @@ def test_bad_submissions_are_refused_with_reasons(
 def test_every_fault_is_named(client: TestClient) -> None:
     answer = client.post("/submit", json={**GOOD, "kind": "mining", "gpu_count": 0})
     assert [fault["field"] for fault in answer.json()["errors"]] == ["kind", "gpu_count"]
+
+
+@pytest.mark.parametrize(
+    ("host", "status"), [("localhost:8090", 200), ("[::1]:8090", 200), ("evil.example:8090", 400)]
+)
+def test_another_host_is_refused(client: TestClient, host: str, status: int) -> None:
+    assert client.get("/status", headers={"Host": host}).status_code == status
 
 
 def test_not_json_and_too_large(client: TestClient) -> None:
