@@ -54,6 +54,7 @@ class Broker:
         for group in self._groups:
             reader = {**self._settings, "group.id": group, "enable.auto.commit": False}
             self._readers[group] = Consumer(reader, logger=librdkafka)
+        self._any_reader = self._readers[self._groups[0]]
 
     def close(self) -> None:
         for reader in self._readers.values():
@@ -75,16 +76,17 @@ class Broker:
         positions = {place.partition: place.offset for place in committed if place.offset >= 0}
         return Group(members, positions)
 
-    def ends(self, group: str, topics: Iterable[str]) -> dict[tuple[str, int], int]:
-        """The offset after the last record, by topic and partition. group: whose reader asks."""
+    def ends(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
+        """The offset after the last record, by topic and partition."""
         left_s = _countdown()
-        reader = self._readers[group]
+        listed = self._admin.list_topics(timeout=left_s()).topics
         found: dict[tuple[str, int], int] = {}
         for topic in topics:
-            for place in self._partitions(topic, left_s()):
-                marks = reader.get_watermark_offsets(place, timeout=left_s())
+            for partition in listed[topic].partitions:
+                place = TopicPartition(topic, partition)
+                marks = self._any_reader.get_watermark_offsets(place, timeout=left_s())
                 if marks is not None:
-                    found[topic, place.partition] = marks[1]
+                    found[topic, partition] = marks[1]
         return found
 
     def _partitions(self, topic: str, timeout_s: float) -> list[TopicPartition]:

@@ -31,6 +31,7 @@ from schemas.topics import Topic, Topics
 log = logging.getLogger(__name__)
 
 Status = Literal["ok", "degraded", "down"]
+Ends = asyncio.Future[dict[tuple[str, int], int]]  # asked once for all that read
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -116,13 +117,20 @@ class Health:
         return (await self._asked("broker", self._broker_answers)).status == "ok"
 
     async def _ask_all(self) -> HealthReport:
+        names = [self._topics.name_of(topic) for topic in topics.LOGS]
+        ends: Ends = asyncio.ensure_future(self._in_thread(self._broker.ends, names))
+        ends.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen, if failed
         asked = await asyncio.gather(
             self._asked("broker", self._broker_answers),
             self._asked("registry", self._registry),
             self._asked("database", self._database_answers),
-            *(self._asked(agent, self._agent(agent, topic)) for agent, topic in READS.items()),
-            self._asked(PROJECTIONS, self._projections),
+            *(
+                self._asked(agent, self._agent(agent, topic, ends))
+                for agent, topic in READS.items()
+            ),
+            self._asked(PROJECTIONS, lambda: self._projections(ends)),
         )
+        ends.cancel()
         absent = [
             Component(name=name, status="not_installed", detail="not part of this release")
             for name in NOT_INSTALLED
@@ -150,22 +158,26 @@ class Health:
         await queries.ping(self._database)
         return "ok", "answers"
 
-    def _agent(self, agent: str, topic: Topic) -> Callable[[], Awaitable[tuple[Status, str]]]:
+    def _agent(
+        self, agent: str, topic: Topic, ends: Ends
+    ) -> Callable[[], Awaitable[tuple[Status, str]]]:
         """A group without a member is an agent that does not run."""
         name, group_name = self._topics.name_of(topic), self._groups[agent]
 
         async def ask() -> tuple[Status, str]:
-            group, ends = await asyncio.gather(
-                self._in_thread(self._broker.group, group_name, name),
-                self._in_thread(self._broker.ends, group_name, [name]),
-            )
+            group = await self._in_thread(self._broker.group, group_name, name)
             positions = {(name, partition): at for partition, at in group.positions.items()}
+            own_ends = {
+                place: end
+                for place, end in (await asyncio.shield(ends)).items()
+                if place[0] == name
+            }
             is_running = group.members > 0
-            return self._judge(agent, positions, ends, is_running=is_running)
+            return self._judge(agent, positions, own_ends, is_running=is_running)
 
         return ask
 
-    async def _projections(self) -> tuple[Status, str]:
+    async def _projections(self, ends: Ends) -> tuple[Status, str]:
         rows = await queries.next_offsets(self._database)
         applied = {
             (self._topics.prefix + row["topic"], row["partition"]): row["next_offset"]
@@ -173,10 +185,8 @@ class Health:
         }
         if not applied:
             return "down", "has applied nothing yet"
-        names = [self._topics.name_of(topic) for topic in topics.LOGS]
-        ends = await self._in_thread(self._broker.ends, self._groups[PROJECTIONS], names)
         is_running = await queries.projections_connected(self._database)
-        return self._judge(PROJECTIONS, applied, ends, is_running=is_running)
+        return self._judge(PROJECTIONS, applied, await asyncio.shield(ends), is_running=is_running)
 
     def _judge(
         self,
