@@ -13,6 +13,8 @@ from schemas.events.sites import UnitMode, UnitModeAssigned, UnitSwitched
 from simulators.meters import Meter
 from simulators.switching import PendingSwitch, Switching
 
+OFF = "off"
+
 
 @dataclass(slots=True)
 class Asic:
@@ -22,7 +24,7 @@ class Asic:
     feeder_id: str
     modes: Mapping[str, UnitMode]
     meter: Meter
-    wanted: str = "off"
+    wanted: str = OFF
     pending: PendingSwitch | None = None
     failed: bool = False
 
@@ -49,7 +51,7 @@ class Asic:
     def fail(self, at: int) -> None:
         self.failed = True
         self.meter.change(at, 0)
-        self.wanted, self.pending = "off", None
+        self.wanted, self.pending = OFF, None
 
     def recover(self) -> None:
         self.failed = False

@@ -27,7 +27,10 @@ class Clock:
         return self.event_ms + int((in_play_s * self.speed + (since_s - in_play_s)) * 1000)
 
     def reached(self, event_ms: int, wall_s: float) -> None:
-        """Event time stands here now."""
+        """Event time stands here now; ahead of us when somebody else's tick moved it."""
+        if event_ms > self.target_ms(wall_s):
+            self.event_ms, self.wall_s = event_ms, wall_s
+            return
         pace = self.speed if event_ms < self.closes_ms else 1.0
         allowed_ms = int(_CATCH_UP_S * pace * 1000)
         if self.target_ms(wall_s) - event_ms > allowed_ms:

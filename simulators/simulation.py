@@ -38,7 +38,7 @@ from simulators.reader import Found, LogReader
 from simulators.scenario import Scenario
 from simulators.schedule import Planned
 from simulators.settings import Settings
-from simulators.site import SiteSimulation
+from simulators.site import CLOCK_TOLD, SiteSimulation
 from simulators.switch_log import SwitchLog
 from simulators.world import FOLDED
 
@@ -52,7 +52,7 @@ _SAY_HELD_AFTER_S = 5.0
 _TYPES: tuple[type[Event], ...] = (
     *FOLDED,
     *QUESTIONS,
-    sites.TimePassed,
+    *CLOCK_TOLD,
     sites.PowerPlanApplied,
 )
 _PRICES = (sites.PowerPricePublished, sites.HashpricePublished)
@@ -235,7 +235,10 @@ class _Session:
 
     def _advance(self) -> float:
         """Let event time go on as far as it may; returns how long to wait for news."""
-        target_ms = self._clock.target_ms(time.monotonic())
+        now_s = time.monotonic()
+        if self._event_ms() > self._clock.target_ms(now_s):
+            self._clock.reached(self._event_ms(), now_s)
+        target_ms = self._clock.target_ms(now_s)
         for _ in range(_INSTANTS_PER_ROUND):
             site = min(self._sites.values(), key=lambda site: (site.next_at(), site.site_id))
             at = site.next_at()

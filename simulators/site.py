@@ -10,16 +10,26 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from schemas.envelope import Envelope
-from schemas.events.sites import SitesEvent, TimePassed
+from schemas.events.sites import (
+    HourClosed,
+    InputRejected,
+    SitesEvent,
+    TimePassed,
+    UnitRegistered,
+)
 from simulators import schedule
 from simulators.scenario import Scenario, Site
 from simulators.schedule import Planned, planned
 from simulators.world import Report, World
 
+OPERATOR = "/hcp/gateway"
+"""Source of what an operator asks for."""
+CLOCK_TOLD: tuple[type[SitesEvent], ...] = (TimePassed, HourClosed, InputRejected)
+
 
 @dataclass(slots=True)
 class SiteSimulation:
-    """now: the last tick in the log; None before the first one."""
+    """now: the site's clock, as far as it is known here; None before the first tick."""
 
     scenario: Scenario
     site: Site
@@ -42,8 +52,9 @@ class SiteSimulation:
     def fold(self, event: SitesEvent | None, envelope: Envelope) -> None:
         """An event found in the log: an agent's, or our own from before this process began.
 
-        What another producer reports is about other hardware than ours, and may be nonsense; only
-        the time it tells counts, because it counts for routing too.
+        What another producer reports is about other hardware than ours, and may be nonsense, its
+        ticks too: where they move the site's clock, routing says so. A unit that an operator
+        registers is ours to play once routing uses it.
 
         event: None when nothing but its being there matters
         """
@@ -52,10 +63,15 @@ class SiteSimulation:
             self._found.add(envelope.id)
         if event is None:
             return
-        if isinstance(event, TimePassed):
-            self.now = max(event.at, self.now or event.at)
+        told = _clock_told(event, ours=ours)
+        if told is not None:
+            self.now = max(told, self.now or told)
         if ours or envelope.cause is not None:
             self.world.apply(event)
+        elif isinstance(event, UnitRegistered) and envelope.source == OPERATOR:
+            self.world.offer(event, envelope.id)
+        if isinstance(event, InputRejected) and envelope.causation_id is not None:
+            self.world.withdraw(event.subject, envelope.causation_id)
 
     @property
     def has_begun(self) -> bool:
@@ -135,14 +151,29 @@ class SiteSimulation:
         return self._feed[self._next]
 
     def _meter_ends(self) -> dict[str, int]:
+        """Until when to read next: an interval more, or all that a leap of the clock left out."""
+        assert self.now is not None
         interval_ms = self.scenario.meter_interval_s * 1000
+        passed = self.now - self.now % interval_ms
         return {
-            feeder_id: until - until % interval_ms + interval_ms
+            feeder_id: max(until - until % interval_ms + interval_ms, passed)
             for feeder_id, until in self.world.feeders.items()
         }
 
     def _planned(self, report: Report) -> Planned:
         return planned(self.scenario, self.site_id, report.event, *report.names)
+
+
+def _clock_told(event: SitesEvent, *, ours: bool) -> int | None:
+    """Where the clock stands, from who knows: our own ticks, and routing, which alone judges the
+    ticks of others. Time it believed it never takes back, so ours must not stay behind it."""
+    match event:
+        case TimePassed() if ours:
+            return event.at
+        case HourClosed() | InputRejected(reason="clock_backwards"):
+            return event.at
+        case _:
+            return None
 
 
 def _is_switch(report: Report) -> bool:

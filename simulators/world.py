@@ -11,7 +11,7 @@ from __future__ import annotations
 import bisect
 import heapq
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from schemas.events.sites import (
@@ -31,13 +31,14 @@ from schemas.events.sites import (
     WorkloadStarted,
 )
 from simulators import seeded
-from simulators.asic import Asic
+from simulators.asic import OFF, Asic
 from simulators.gpu import Gpu, Placement
 from simulators.meters import Meter
 from simulators.scenario import HardwareFaults
 from simulators.switching import PendingSwitch, Switching
 
 BROKEN_SWITCH = "switching failed three times in a row"
+UNDER_REPAIR = "under repair"
 _WEAR = "hardware fault"
 _HOUR_MS = 3_600_000
 
@@ -60,7 +61,12 @@ class _Health:
 
 @dataclass(slots=True)
 class World:
-    """feeders: until when each has been metered."""
+    """feeders: until when each has been metered.
+
+    _offered: by unit, by the id of the registration: what operators registered and routing neither
+        refused nor used
+    _refusals: (what for, unit): orders to units under repair that were not answered yet
+    """
 
     site_id: str
     seed: int
@@ -72,6 +78,8 @@ class World:
     _units_of: dict[str, list[str]] = field(default_factory=dict)
     _health: dict[str, _Health] = field(default_factory=dict)
     _by_workload: dict[str, str] = field(default_factory=dict)
+    _offered: dict[str, dict[str, UnitRegistered]] = field(default_factory=dict)
+    _refusals: set[tuple[str, str]] = field(default_factory=set)
     _due: list[tuple[int, str, str, str]] = field(default_factory=list)
 
     @property
@@ -110,6 +118,28 @@ class World:
         if fold is not None:
             fold(self, event)
 
+    def offer(self, event: UnitRegistered, input_id: str) -> None:
+        """A unit that an operator registered; routing has not said yet what it thinks of it."""
+        self._offered.setdefault(event.unit_id, {})[input_id] = event
+
+    def withdraw(self, unit_id: str, input_id: str) -> None:
+        """Routing refused an input; it may have been that."""
+        offers = self._offered.get(unit_id, {})
+        offers.pop(input_id, None)
+        if not offers:
+            self._offered.pop(unit_id, None)
+
+    def _install(self, unit_id: str, at: int) -> None:
+        """Routing uses the unit, so the newest registration that stands is the metal's."""
+        offers = self._offered.pop(unit_id, None)
+        if not offers:
+            return
+        *_, newest = offers.values()
+        asic = self.asics.get(unit_id)
+        if asic is not None:  # a mode that it is in stays, until routing has taken it out of it
+            asic.modes = {**asic.modes, **{mode.mode: mode for mode in newest.modes}}
+        self._register(replace(newest, at=at))
+
     def _configure(self, event: SiteConfigured) -> None:
         for feeder in event.feeders:
             self.feeders.setdefault(feeder.feeder_id, event.at)
@@ -133,6 +163,8 @@ class World:
         if event.placement_id in self.placements:
             return
         unit_ids = [share.unit_id for share in event.units]
+        for unit_id in unit_ids:
+            self._install(unit_id, event.at)
         if any(unit_id not in self.gpus for unit_id in unit_ids):
             return
         placement = Placement.of(event, self.switching)
@@ -140,7 +172,9 @@ class World:
         self._by_workload[event.workload_id] = event.placement_id
         for unit_id, pending in placement.pending.items():
             self.gpus[unit_id].occupy(event.at, event.placement_id)
-            placement.broken |= self.gpus[unit_id].failed
+            if self.gpus[unit_id].failed:
+                placement.broken = True
+                self._refuse(event.at, event.placement_id, unit_id)
             self._push(pending.ends_at, "switch", event.placement_id, unit_id)
 
     def _take_back(self, event: WorkloadReleased | WorkloadRequeued) -> None:
@@ -155,10 +189,20 @@ class World:
                 self.gpus[unit_id].vacate(event.at, placement_id)
 
     def _assign(self, event: UnitModeAssigned) -> None:
+        self._install(event.unit_id, event.at)
         asic = self.asics.get(event.unit_id)
-        if asic is not None:
-            asic.assign(event, self.switching)
-            self._push_switch(asic)
+        if asic is None:
+            return
+        asic.assign(event, self.switching)
+        self._push_switch(asic)
+        if asic.failed and event.mode != OFF:
+            self._refuse(event.at, event.decision_id, event.unit_id)
+
+    def _refuse(self, at: int, purpose: str, unit_id: str) -> None:
+        """Somebody else said that it is well; routing has to hear again that it is not, or it would
+        wait for ever."""
+        self._refusals.add((purpose, unit_id))
+        self._push(at, "refuse", purpose, unit_id)
 
     def _switched(self, event: UnitSwitched) -> None:
         asic = self.asics.get(event.unit_id)
@@ -192,6 +236,7 @@ class World:
                 self.gpus[unit_id].vacate(event.at, event.placement_id)
 
     def _failed(self, event: UnitFailed) -> None:
+        self._refusals = {order for order in self._refusals if order[1] != event.unit_id}
         health = self._health.get(event.unit_id)
         if health is None or health.recovers_at is not None:
             return
@@ -267,6 +312,8 @@ class World:
             if placement is None:
                 return False
             return at == (placement.starts_at if kind == "start" else placement.completes_at)
+        if kind == "refuse":
+            return (name, unit_id) in self._refusals
         health = self._health[name]
         if kind == "recover":
             return health.recovers_at == at
@@ -275,6 +322,9 @@ class World:
     def _report(self, at: int, kind: str, name: str, unit_id: str) -> Report:
         if kind == "switch":
             return self._switch_report(at, name, unit_id)
+        if kind == "refuse":
+            again = UnitFailed(site_id=self.site_id, at=at, unit_id=unit_id, reason=UNDER_REPAIR)
+            return Report(again, (unit_id, name))
         if kind == "fail":
             wear = UnitFailed(site_id=self.site_id, at=at, unit_id=name, reason=_WEAR)
             return Report(wear, (name, at))

@@ -32,6 +32,13 @@ def test_being_on_time_changes_nothing() -> None:
     assert clock == Clock(speed=1, event_ms=500, wall_s=0.0, closes_ms=NEVER)
 
 
+def test_when_event_time_was_moved_ahead_it_goes_on_from_there() -> None:
+    clock = Clock(speed=10, event_ms=0, wall_s=0.0, closes_ms=NEVER)
+    clock.reached(9_000_000, 2.0)
+    assert clock.target_ms(2.0) == 9_000_000
+    assert clock.target_ms(3.0) == 9_010_000
+
+
 @pytest.mark.parametrize("speed", [0.5, 1, 900, 1_000_000])
 def test_after_the_end_it_keeps_the_walls_pace(speed: float) -> None:
     clock = Clock(speed=speed, event_ms=0, wall_s=0.0, closes_ms=1_800_000)

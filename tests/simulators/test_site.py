@@ -1,22 +1,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from typing import cast
 
 import pytest
 
 from schemas.codec import Codec, LocalIds, record_for
-from schemas.envelope import produced
+from schemas.envelope import Cause, answered, produced
 from schemas.events import sites
 from schemas.topics import SITES, topic_of
 from simulators import scenario as scenarios
 from simulators import schedule
+from simulators.hardware import CATALOGUE
 from simulators.market import read_prices
 from simulators.scenario import HardwareFaults, Scenario
-from simulators.site import SiteSimulation
-from tests.simulators.obedience import Record, play
+from simulators.site import OPERATOR, SiteSimulation
+from tests.simulators.obedience import Record, play, resumed
 
 HOUR_MS = 3_600_000
 SERIES = "ercot_rt_spp_hb_hubavg_2024"
@@ -315,3 +318,140 @@ def test_other_producers_nonsense_moves_neither_hardware_nor_time() -> None:
     assert simulation.next_at() == before
     assert "stranger" not in simulation.world.asics
     assert "feeder-z" not in simulation.world.feeders
+
+
+FAR = 4_000_000_000_000  # a real time of 2096, which no agent refuses for its own sake
+
+
+def stranger(event: sites.SitesEvent, name: str = "x") -> Record:
+    return event, produced(event, source="/someone/else", id=name)
+
+
+def answer_to(question: Record, event: sites.SitesEvent) -> Record:
+    """Routing's only answer; where in the log it stands is of no matter here."""
+    cause = Cause("routing", SITES.name, 0, 0, 0, 1)
+    return event, answered(event, agent="routing", version="1", input=question[1], cause=cause)
+
+
+def test_a_tick_of_someone_elses_that_routing_refused_moves_no_time() -> None:
+    """Neither when it comes, nor when the log is folded again after a restart."""
+    (site,) = ERCOT.sites
+    log, live = play(ERCOT, ERCOT.starts_ms + HOUR_MS // 4)
+    expected, _ = play(ERCOT, ERCOT.starts_ms + HOUR_MS)
+    now = live.now or 0
+    far = stranger(sites.TimePassed(site_id=site.site_id, at=FAR))
+    refused = sites.InputRejected(
+        site_id=site.site_id, at=now, rejected_type="TimePassed", subject=site.site_id,
+        reason="clock_jump", detail="",
+    )  # fmt: skip
+    for record in (far, answer_to(far, refused)):
+        log.append(record)
+        live.fold(*record)
+    again = resumed(ERCOT, site, log)
+    assert list(again.begin()) == []
+    ticks = [e.at for e in of(expected, sites.TimePassed)]
+    for simulation in (live, again):
+        assert simulation.now == now
+        while (simulation.now or 0) == now:
+            told = simulation.step()
+        assert told[0].event == sites.TimePassed(
+            site_id=site.site_id, at=ticks[ticks.index(now) + 1]
+        )
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        sites.HourClosed(site_id="west-texas", at=FAR, closed_until=FAR - FAR % HOUR_MS),
+        sites.InputRejected(
+            site_id="west-texas", at=FAR, rejected_type="TimePassed", subject="west-texas",
+            reason="clock_backwards", detail="",
+        ),
+    ],
+)  # fmt: skip
+def test_where_routing_believed_it_our_ticks_go_on_from_there(word: sites.SitesEvent) -> None:
+    log, live = play(SHORT, SHORT.closes_ms)
+    record = answer_to(stranger(sites.TimePassed(site_id="west-texas", at=FAR)), word)
+    live.fold(*record)
+    again = resumed(SHORT, SHORT.sites[0], [*log, record])
+    list(again.begin())
+    assert live.now == again.now == FAR
+    for simulation in (live, again):
+        assert {event.at <= FAR for event in simulation.step()} == {True}, "what was missed first"
+
+
+def registered(unit_id: str, kind: str = "asic", feeder_id: str = "feeder-a") -> sites.SitesEvent:
+    model = CATALOGUE["S21" if kind == "asic" else "H100"]
+    return sites.UnitRegistered(
+        site_id="west-texas", at=1, unit_id=unit_id, feeder_id=feeder_id, kind=kind,
+        model=model.name, modes=model.modes,
+    )  # fmt: skip
+
+
+ECO = sites.UnitMode(mode="eco", power_w=2_000, hashrate_ths=140, tflops=0.0)
+
+
+def operators(event: sites.SitesEvent, name: str) -> Record:
+    return event, produced(event, source=OPERATOR, id=name)
+
+
+def mining(unit_id: str, at: int) -> Record:
+    event = sites.UnitModeAssigned(
+        site_id="west-texas", at=at, unit_id=unit_id, mode="normal", power_w=3_500, reason="plan",
+        decision_id=f"{unit_id}@{at}",
+    )  # fmt: skip
+    return answer_to(stranger(event), event)
+
+
+def test_a_unit_that_an_operator_registered_is_hardware_once_routing_uses_it() -> None:
+    simulation = SiteSimulation.of(SHORT, SHORT.sites[0])
+    list(simulation.begin())
+    before, at = simulation.next_at(), SHORT.starts_ms
+    simulation.fold(*operators(registered("new"), "n-1"))
+    assert simulation.next_at() == before
+    assert "new" not in simulation.world.asics
+
+    simulation.fold(*mining("new", at))
+
+    reports = [planned.event for planned in simulation.step()]
+    assert [type(event).__name__ for event in reports] == ["UnitSwitched"]
+    energy = simulation.world.read_meters("feeder-a", at, at + HOUR_MS).event
+    assert isinstance(energy, sites.EnergyMetered)
+    assert [(r.unit_id, r.energy_wh) for r in energy.readings] == [("new", 3_499)]
+
+
+def test_a_registration_that_routing_refused_is_no_hardware() -> None:
+    simulation = SiteSimulation.of(SHORT, SHORT.sites[0])
+    list(simulation.begin())
+    good, bad = operators(registered("new"), "n-1"), operators(registered("new", "gpu"), "n-2")
+    for record in (good, bad):
+        simulation.fold(*record)
+    refused = sites.InputRejected(
+        site_id="west-texas", at=SHORT.starts_ms, rejected_type="UnitRegistered", subject="new",
+        reason="kind_changed", detail="",
+    )  # fmt: skip
+    simulation.fold(*answer_to(bad, refused))
+    simulation.fold(*mining("new", SHORT.starts_ms))
+    assert "new" in simulation.world.asics
+    assert "new" not in simulation.world.gpus
+
+
+def test_a_strangers_unit_is_played_by_the_stranger() -> None:
+    simulation = SiteSimulation.of(SHORT, SHORT.sites[0])
+    list(simulation.begin())
+    simulation.fold(*stranger(registered("theirs")))
+    simulation.fold(*mining("theirs", SHORT.starts_ms))
+    assert "theirs" not in simulation.world.asics
+
+
+def test_an_operator_gives_a_machine_another_mode() -> None:
+    simulation = SiteSimulation.of(SHORT, SHORT.sites[0])
+    list(simulation.begin())
+    modes = (*CATALOGUE["S21"].modes, ECO)
+    event = replace(cast(sites.UnitRegistered, registered("s21-0001")), modes=modes)
+    simulation.fold(*operators(event, "n-1"))
+    eco = cast(sites.UnitModeAssigned, mining("s21-0001", SHORT.starts_ms)[0])
+    eco = replace(eco, mode="eco", power_w=2_000)
+    simulation.fold(*answer_to(stranger(eco), eco))
+    simulation.step()
+    assert simulation.world.asics["s21-0001"].meter.power_w == 2_000

@@ -9,7 +9,7 @@ from schemas.events.sites import SitesEvent
 from simulators.hardware import CATALOGUE
 from simulators.scenario import HardwareFaults
 from simulators.switching import Switching
-from simulators.world import BROKEN_SWITCH, World
+from simulators.world import BROKEN_SWITCH, UNDER_REPAIR, World
 
 NEVER = HardwareFaults(switch_failures_per_million=0, unit_mtbf_h=1_000_000)
 START = 1_000_000
@@ -214,6 +214,30 @@ def test_a_failed_unit_stops_its_placement_and_draws_nothing() -> None:
     )
     assert "WorkloadCompleted" not in names(reports(found, START + 10**9))
     assert energy(found, START + 3_600_000) == {"h1": 350, "h2": 700}, "h2 waits to be released"
+
+
+def test_orders_to_a_unit_under_repair_are_answered_with_its_failure() -> None:
+    """Somebody else said that it is well again, and routing, which believed it, would wait."""
+    for order, unit_id in ((placed("p", "h1"), "h1"), (assigned("normal"), "a1")):
+        found = world()
+        found.apply(sites.UnitFailed(site_id="s", at=START, unit_id=unit_id, reason="pulled out"))
+        found.apply(order)
+        again = sites.UnitFailed(site_id="s", at=START, unit_id=unit_id, reason=UNDER_REPAIR)
+        assert reports(found, START + 1) == [again]
+
+        folded = world()
+        folded.apply(sites.UnitFailed(site_id="s", at=START, unit_id=unit_id, reason="pulled out"))
+        folded.apply(order)
+        folded.apply(again)
+        assert reports(folded, START + 1) == [], "said before the restart"
+        assert names(reports(folded, START + 10**9)) == ["UnitRecovered"]
+
+
+def test_a_unit_under_repair_is_off_without_a_word() -> None:
+    found = world()
+    found.apply(sites.UnitFailed(site_id="s", at=START, unit_id="a1", reason="pulled out"))
+    found.apply(assigned("off"))
+    assert reports(found, START + 1) == []
 
 
 def test_every_report_names_itself_differently() -> None:
