@@ -1,7 +1,8 @@
 """The hybrid simulator's HTTP face, on loopback: submit to the hardware's site, watch it switch.
 
 `POST /submit`, `GET /switching`, `GET /status`, `GET /metrics`, `GET /healthz`. Errors are
-`application/problem+json`. There is no identity here: it binds to 127.0.0.1 only.
+`application/problem+json`, those of paths that are not there too. There is no identity here: it
+binds to 127.0.0.1 only.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Annotated, Any, Literal, Self
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -22,10 +24,12 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    StringConstraints,
     ValidationError,
     model_validator,
 )
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request as HttpRequest
@@ -39,6 +43,12 @@ from simulators.simulation import Position, Request, Simulation
 
 ANSWER_TIMEOUT_S = 10.0
 MAX_BODY_BYTES = 64 * 1024
+# The gateway's bounds, so that what is taken here is taken there; a test compares them.
+MAX_GPUS = 100_000
+MAX_DURATION_S = 366 * 86_400
+MAX_PRIORITY = 1_000_000
+MAX_PRICE_USD = 100_000  # routing's: the gateway has none
+ROUTES = ("POST /submit", "GET /switching", "GET /status", "GET /metrics", "GET /healthz")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -53,7 +63,10 @@ def _on_the_logs_scale(moment: datetime) -> datetime:
 
 
 _Moment = Annotated[AwareDatetime, AfterValidator(_on_the_logs_scale)]
-_Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:-]+$")]
+_Id = Annotated[str, StringConstraints(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]*$")]
+_Text = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
 
 
 class Submission(BaseModel):
@@ -65,17 +78,17 @@ class Submission(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1, max_length=200)
+    name: _Text
     kind: Literal["training", "inference", "batch", "interactive"]
-    gpu_model: _Id | None = None
-    gpu_count: int = Field(ge=1, le=10_000)
+    gpu_model: _Text | None = None
+    gpu_count: int = Field(ge=1, le=MAX_GPUS)
     gpu_milli: int = Field(default=1000, ge=1, le=1000)
-    duration_s: int = Field(ge=1, le=10 * 366 * 86_400)
-    priority: int = Field(default=0, ge=-1000, le=1000)
+    duration_s: int = Field(ge=1, le=MAX_DURATION_S)
+    priority: int = Field(default=0, ge=-MAX_PRIORITY, le=MAX_PRIORITY)
     preemptible: bool = False
     deadline: _Moment | None = None
     max_price_usd_per_gpu_hour: Decimal | None = Field(
-        default=None, ge=0, le=1_000_000, decimal_places=6
+        default=None, ge=0, le=MAX_PRICE_USD, decimal_places=6
     )
     site_id: _Id | None = None
     workload_id: _Id | None = None
@@ -119,6 +132,7 @@ def application(simulation: Simulation) -> Starlette:
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=OUR_HOSTS, www_redirect=False),
         ],
+        exception_handlers={HTTPException: _http_error, Exception: _unforeseen},
     )
 
 
@@ -138,7 +152,9 @@ def status_of(simulation: Simulation) -> dict[str, Any]:
 
 
 async def _submit(simulation: Simulation, http: HttpRequest) -> Response:
-    body = await http.body()
+    body = await _body(http)
+    if body is None:
+        return problem(413, "Body too large", f"at most {MAX_BODY_BYTES} bytes")
     submission = _understood(simulation, body)
     if isinstance(submission, Response):
         return submission
@@ -156,10 +172,21 @@ async def _submit(simulation: Simulation, http: HttpRequest) -> Response:
     return JSONResponse({"workload_id": workload_id, "position": str(position)}, 202)
 
 
+async def _body(http: HttpRequest) -> bytes | None:
+    """None for one that is too large, of which no more is read than shows it."""
+    announced = http.headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced[:20]) > MAX_BODY_BYTES:
+        return None
+    body = bytearray()
+    async for chunk in http.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            return None
+    return bytes(body)
+
+
 def _understood(simulation: Simulation, body: bytes) -> Submission | Response:
     """The submission, or the answer that says what is wrong with it."""
-    if len(body) > MAX_BODY_BYTES:
-        return problem(413, "Body too large", f"at most {MAX_BODY_BYTES} bytes")
     try:
         submission = Submission.model_validate_json(body)
     except ValidationError as error:
@@ -195,6 +222,21 @@ def _builder(
         return intake.WorkloadSubmitted(pool=pool, at=at, **common)
 
     return build
+
+
+async def _http_error(http: HttpRequest, error: Exception) -> Response:
+    """What no route of ours answers: 404, 405."""
+    assert isinstance(error, HTTPException)
+    title = HTTPStatus(error.status_code).phrase
+    detail = f"{http.method} {http.url.path}: see {', '.join(ROUTES)}"
+    answer = problem(error.status_code, title, detail)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _unforeseen(_: HttpRequest, _error: Exception) -> Response:
+    """Starlette raises the error again after this answer, and uvicorn logs it."""
+    return problem(500, "Internal Server Error", "the fault is logged")
 
 
 def problem(status: int, title: str, detail: str, **more: Any) -> Response:  # noqa: ANN401

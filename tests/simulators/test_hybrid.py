@@ -1,19 +1,24 @@
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
+from gateway.commands import WorkloadSubmission
 from schemas.events import intake, sites
 from schemas.topics import Event
+from simulators import hybrid
 from simulators import scenario as scenarios
-from simulators.hybrid import application
+from simulators.hybrid import Submission, application
 from simulators.settings import Settings
 from simulators.simulation import Position, Simulation, Status
 from simulators.switching import Switching
+from streams import site_inputs
 
 GOOD: dict[str, Any] = {"name": "x", "kind": "batch", "gpu_count": 1, "duration_s": 60}
 
@@ -91,6 +96,11 @@ def test_without_a_site_brokering_is_asked(client: TestClient, taken: list[Event
         ({"deadline": "9999-12-31T23:59:59-12:00"}, 422, "from 1970 to 9999"),
         ({"deadline": "1970-01-01T00:00:00+14:00"}, 422, "from 1970 to 9999"),
         ({"max_price_usd_per_gpu_hour": "-1"}, 422, "max_price_usd_per_gpu_hour"),
+        ({"duration_s": 366 * 86_400 + 1}, 422, "duration_s"),
+        ({"name": "two\nlines"}, 422, "name"),
+        ({"gpu_model": "H100\x00"}, 422, "gpu_model"),
+        ({"workload_id": "w\x1b[31m"}, 422, "workload_id"),
+        ({"customer_id": "a b"}, 422, "customer_id"),
     ],
 )
 def test_bad_submissions_are_refused_with_reasons(
@@ -118,6 +128,63 @@ def test_not_json_and_too_large(client: TestClient) -> None:
     assert client.post("/submit", content=b"{").status_code == 400
     assert client.post("/submit", content=b"\xff").status_code == 400
     assert client.post("/submit", content=b" " * 70_000).status_code == 413
+
+
+def test_its_bounds_are_the_gateways_and_routings() -> None:
+    gateways = WorkloadSubmission.model_json_schema()["properties"]
+    ours = Submission.model_json_schema()["properties"]
+    limits = ("minimum", "maximum", "minLength", "maxLength", "pattern")
+    for name in set(gateways) & set(ours) - {"max_price_usd_per_gpu_hour"}:
+        one, other = _bounded(ours[name]), _bounded(gateways[name])
+        assert [one.get(limit) for limit in limits] == [other.get(limit) for limit in limits], name
+    assert hybrid.MAX_DURATION_S == site_inputs.MAX_DURATION_S
+    assert hybrid.MAX_PRICE_USD == site_inputs.MAX_PRICE_USD
+
+
+def _bounded(schema: dict[str, Any]) -> dict[str, Any]:
+    """Of what may be null: the schema of the rest."""
+    found = schema.get("anyOf", [schema])[0]
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/nope", 404), ("GET", "/submit", 405)]
+)
+def test_what_is_not_there_is_a_problem_too(
+    client: TestClient, method: str, path: str, status: int
+) -> None:
+    answer = client.request(method, path)
+    assert answer.status_code == answer.json()["status"] == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "POST /submit" in answer.json()["detail"]
+    assert answer.headers.get("allow") == ("POST" if status == 405 else None)
+
+
+def test_an_unforeseen_error_is_a_problem_without_its_trace(simulation: Simulation) -> None:
+    simulation.switches = cast(Any, None)
+    with TestClient(application(simulation), raise_server_exceptions=False) as client:
+        answer = client.get("/switching")
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "Traceback" not in answer.text
+
+
+def test_no_more_of_a_body_is_read_than_shows_that_it_is_too_large() -> None:
+    given = 0
+
+    async def receive() -> dict[str, Any]:
+        nonlocal given
+        given += 1
+        return {"type": "http.request", "body": b" " * 10_000, "more_body": True}
+
+    def request(headers: list[tuple[bytes, bytes]]) -> Request:
+        return Request({"type": "http", "method": "POST", "headers": headers}, receive)
+
+    assert asyncio.run(hybrid._body(request([]))) is None
+    assert given == 7
+    assert asyncio.run(hybrid._body(request([(b"content-length", b"65537")]))) is None
+    assert given == 7, "nothing at all"
 
 
 def test_after_the_end_it_is_taken_too(
