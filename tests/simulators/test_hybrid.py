@@ -227,12 +227,22 @@ def test_switching_and_metrics(client: TestClient, simulation: Simulation) -> No
             )
         )  # fmt: skip
     answer = client.get("/switching").json()
-    assert (answer["switches"], answer["succeeded"]) == (200, 199)
-    assert answer["success_rate"] == 0.995
+    outcomes = {"switches": 200, "succeeded": 199, "failed": 1, "success_rate": 0.995}
+    none = {"switches": 0, "succeeded": 0, "failed": 0, "success_rate": None}
+    assert answer["by_kind"] == {"gpu": outcomes, "asic": none}
+    assert answer.items() >= outcomes.items()
+    about_ms = {"save": 50, "clear": 80, "load": 120, "initialise": 150}
+    means = {phase: taken["mean"] for phase, taken in answer["phases_ms"].items()}
+    assert means == pytest.approx(about_ms, rel=0.06)
+    assert answer["total_ms"]["mean"] == pytest.approx(sum(means.values()), abs=0.3)
+    assert answer["total_ms"]["p99"] <= answer["total_ms"]["max"] <= 480
     assert 350 <= answer["total_ms"]["min"] <= answer["total_ms"]["p50"] <= 480
     assert len(answer["recent"]) == 100
     assert answer["recent"][0]["at"] == "1970-01-01T00:00:00.199Z", "the newest first"
     phases = ("save_ms", "clear_ms", "load_ms", "initialise_ms")
     assert answer["recent"][0]["total_ms"] == sum(answer["recent"][0][name] for name in phases)
-    assert "hcp_simulators_switch_seconds" in client.get("/metrics").text
+    metrics = client.get("/metrics").text
+    for phase in (*about_ms, "total"):
+        assert f'hcp_simulators_switch_seconds_count{{phase="{phase}"}}' in metrics
+    assert 'hcp_simulators_switches_total{succeeded="false",unit_kind="gpu"}' in metrics
     assert client.get("/healthz").json() == {"status": "ok"}
