@@ -9,12 +9,13 @@ EVENT_TIME = Gauge(
     "hcp_simulators_event_time_seconds", "Event time of a site, seconds since 1970", ["site_id"]
 )
 HELD = Counter(
-    "hcp_simulators_held_seconds_total", "Wall time in which event time waited for routing"
+    "hcp_simulators_held_seconds_total",
+    "Wall time in which event time waited for routing or brokering",
 )
 LATE = Gauge(
-    "hcp_simulators_late_answers",
-    "Answers that event time had given up waiting for, since the start: each moves the results",
-    ["answer"],
+    "hcp_simulators_late_plans",
+    "Power plans for a price that event time had given up waiting for, since the start: each took "
+    "effect later than on a quick machine, and moves the results",
 )
 SKIPPED = Counter(
     "hcp_simulators_records_skipped_total", "Records of the logs that could not be read", ["reason"]

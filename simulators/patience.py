@@ -1,8 +1,10 @@
-"""How long event time waits for an answer that may never come. Pure, told the wall time.
+"""How long event time waits for advice that may never come. Pure, told the wall time.
 
-The optimizer says nothing when it has nothing to change, so a wait for it needs an end, and no
-fixed one suits every machine: an answer that comes later than that takes effect in a later interval
-and changes what is earned. The wait follows how long answers take here.
+The optimizer says nothing when it has nothing to change, and commits how far it is once a second,
+which is a whole price interval at full speed. So the wait for its plan has an end, and no fixed one
+suits every machine: it follows how long plans take here. One that comes later still, or that no
+price asked for, takes effect later in event time and changes what is earned: of this one step a
+slow machine does not get the same results.
 """
 
 from __future__ import annotations

@@ -19,9 +19,10 @@ from schemas.envelope import Envelope
 from schemas.errors import CodecError, Refused
 from schemas.marks import Marks, is_repeat, raise_mark
 from schemas.record import record_of
-from schemas.topics import SITES, Event, Topic, Topics, group_of
+from schemas.topics import Event, Topic, Topics, group_of
 from simulators import metrics
 from simulators.errors import LogUnavailable
+from simulators.gate import FOLLOWED
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,11 @@ class LogReader:
                 "fetch.wait.max.ms": 100,
             }
         )
-        self._routing = Consumer({**config, "group.id": group_of("routing", topics.prefix)})
+        # Never joined either: only asked what the agents have committed.
+        self._groups = {
+            agent: Consumer({**config, "group.id": group_of(agent, topics.prefix)})
+            for agent in FOLLOWED
+        }
         self.partitions = {topic.name: self._partitions_of(topic) for topic in logs}
         self._ends = {
             (name, number): self._end_of(name, number)
@@ -109,20 +114,21 @@ class LogReader:
         messages = [first, *self._consumer.consume(BATCH, 0)]
         return [found for found in map(self._found, messages) if found is not None]
 
-    def routing_is_past(self) -> dict[int, int]:
-        """By partition of the site log, the next offset of routing's group, where it is known."""
-        name = self._topics.name_of(SITES)
-        asked = [TopicPartition(name, n) for n in range(self.partitions[SITES.name])]
+    def is_past(self, agent: str) -> dict[int, int]:
+        """By partition of its log, the next offset of the agent's group, where it is known."""
+        log_read = FOLLOWED[agent]
+        name = self._topics.name_of(log_read)
+        asked = [TopicPartition(name, n) for n in range(self.partitions[log_read.name])]
         try:
-            answers = self._routing.committed(asked, timeout=2.0)
+            answers = self._groups[agent].committed(asked, timeout=2.0)
         except KafkaException as error:
-            log.warning("Kafka did not say how far routing is: %s", error)
+            log.warning("Kafka did not say how far %s is: %s", agent, error)
             return {}
         return {answer.partition: answer.offset for answer in answers if answer.offset >= 0}
 
     def close(self) -> None:
-        self._consumer.close()
-        self._routing.close()
+        for consumer in (self._consumer, *self._groups.values()):
+            consumer.close()
 
     def _found(self, message: Message) -> Found | None:
         error = message.error()

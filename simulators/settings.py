@@ -12,15 +12,14 @@ class Settings(BaseSettings):
     """Read from the environment: HCP_KAFKA, HCP_SCHEMA_REGISTRY, ...
 
     metrics_port: serves /metrics beside the one on the HTTP port; 0: only there
-    simulator_pace: `routing`: event time waits for routing; `free`: it does not (to fill a log that
-        no agent reads)
+    simulator_pace: `routing`: event time waits for routing and brokering; `free`: it does not (to
+        fill a log that no agent reads)
     simulator_lead_s: how many wall seconds' worth of event time, at full speed, the clock may be
         ahead of what routing is known to have read; routing tells each second at best
-    simulator_settle_s: after a new price event time waits until the optimizer's plan is applied, so
-        that it takes effect in the interval it was made for; but so many wall seconds, because
-        often there is nothing to change and nobody says so, and up to eight times as many on a
-        machine where plans take longer. The same for brokering's choice of a site after a
-        submission to intake
+    simulator_settle_s: after a new price event time waits for the optimizer's plan, so that it
+        takes effect in the interval it was made for; but so many wall seconds, because often there
+        is nothing to change and nobody says so, and up to eight times as many on a machine where
+        plans take longer
     simulator_stall_s: how long Kafka may take nothing before the process ends
     """
 

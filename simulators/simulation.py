@@ -17,7 +17,7 @@ from typing import cast
 
 from schemas.codec import Codec
 from schemas.envelope import produced, rfc3339
-from schemas.events import intake, sites
+from schemas.events import sites
 from schemas.events.sites import SitesEvent
 from schemas.registry import RegistryIds
 from schemas.topics import (
@@ -26,12 +26,11 @@ from schemas.topics import (
     SITES,
     Event,
     Topics,
-    home_partition,
     topic_of,
 )
 from simulators import metrics, schedule
 from simulators.clock import Clock
-from simulators.gate import QUESTIONS, Gate
+from simulators.gate import QUESTIONS, Gate, Gates, is_question
 from simulators.patience import Patience
 from simulators.publisher import Publisher
 from simulators.reader import Found, LogReader
@@ -47,13 +46,12 @@ log = logging.getLogger(__name__)
 MAX_INBOX = 1_000
 HYBRID_SOURCE = "/hcp/simulators/hybrid"
 _INSTANTS_PER_ROUND = 200
-_ASK_ROUTING_EVERY_S = 0.5
+_ASK_AGENTS_EVERY_S = 0.5
 _SAY_HELD_AFTER_S = 5.0
 _TYPES: tuple[type[Event], ...] = (
     *FOLDED,
     *QUESTIONS,
     *CLOCK_TOLD,
-    sites.PowerPlanApplied,
 )
 _PRICES = (sites.PowerPricePublished, sites.HashpricePublished)
 
@@ -83,7 +81,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """state: resuming, running, waiting (for routing) or finished.
+    """state: resuming, running, waiting (for an agent) or finished.
 
     Finished: the scenario has been played; event time goes on at the wall's pace.
     """
@@ -167,18 +165,17 @@ class _Session:
         lead_ms = int(simulation.settings.simulator_lead_s * simulation.speed * 1000)
         # Never less than two ticks, or a slow clock would wait for itself.
         lead_ms = max(lead_ms, 2_000 * self._scenario.tick_s)
-        self._gates = {n: Gate(lead_ms) for n in range(reader.partitions[SITES.name])}
+        self._gates = Gates(lead_ms, reader.partitions)
+        self._brokering_was_past: dict[int, int] = {}
         self._clock = Clock(simulation.speed, 0, 0.0, 0)
         self._intake: list[Planned] = []
         self._found_intake: set[str] = set()
-        self._asked_routing_at = 0.0
+        self._asked_agents_at = 0.0
         self._held_since: float | None = None
         self._said_held = False
         self._plans = Patience(simulation.settings.simulator_settle_s)
-        self._choices = Patience(simulation.settings.simulator_settle_s)
         # By site, its newest price and until when that may be acted on.
         self._settles: dict[str, tuple[str, float]] = {}
-        self._brokered: dict[str, float] = {}  # by workload, until when brokering may choose a site
 
     @property
     def has_begun(self) -> bool:
@@ -194,7 +191,7 @@ class _Session:
         for found in self._reader.history():
             records += 1
             self._take_in(found, history=True)
-        self._ask_routing()
+        self._ask_agents()
         if self.has_begun:
             log.info(
                 "resumed %s at %s from %d records",
@@ -230,8 +227,8 @@ class _Session:
             self._take_in(found, history=False)
         self._publisher.poll()
         self._serve_inbox()
-        if time.monotonic() - self._asked_routing_at >= _ASK_ROUTING_EVERY_S:
-            self._ask_routing()
+        if time.monotonic() - self._asked_agents_at >= _ASK_AGENTS_EVERY_S:
+            self._ask_agents()
 
     def _advance(self) -> float:
         """Let event time go on as far as it may; returns how long to wait for news."""
@@ -248,31 +245,30 @@ class _Session:
                 return min(0.05, max(0.001, (at - target_ms) / 1000 / self._clock.speed))
             if self._paced and self._settling(site.site_id):
                 return 0.005
-            gate = self._gate_of(site.site_id)
-            if self._paced and not gate.is_open(at):
-                self._held(gate)
+            shut = self._gates.shut(site.site_id, at) if self._paced else None
+            if shut is not None:
+                self._held(shut)
                 self._clock.reached(at, time.monotonic())
                 return 0.005
             self._released()
+            if self._publish_intake():
+                continue  # answered before anything else happens
             self._publish_all(site.step())
-            self._publish_intake()
             metrics.EVENT_TIME.labels(site.site_id).set((site.now or 0) / 1000)
             metrics.PLACEMENTS.labels(site.site_id).set(len(site.world.placements))
         return 0.0
 
     def _settling(self, site_id: str) -> bool:
-        """Whether a price may still be acted on, or a submission still be given a site."""
-        now = time.monotonic()
-        self._brokered = {name: until for name, until in self._brokered.items() if until > now}
-        return bool(self._brokered) or self._settles.get(site_id, ("", 0.0))[1] > now
+        """Whether the optimizer may still act on a price."""
+        return self._settles.get(site_id, ("", 0.0))[1] > time.monotonic()
 
-    def _publish_intake(self) -> None:
-        now = self._event_ms()
+    def _publish_intake(self) -> bool:
+        """Whether any submission was due."""
+        now, due = self._event_ms(), False
         while self._intake and self._intake[-1].at <= now:
-            planned = self._intake.pop()
-            workload_id = cast(intake.WorkloadSubmitted, planned.event).workload_id
-            self._brokered[workload_id] = self._choices.ask(workload_id, time.monotonic())
-            self._publish(planned)
+            self._publish(self._intake.pop())
+            due = True
+        return due
 
     def _publish_all(self, events: Iterable[Planned]) -> None:
         for planned in events:
@@ -282,45 +278,39 @@ class _Session:
         event = planned.event
         if isinstance(event, sites.UnitSwitched):
             self._simulation.switches.add(event)
-        if topic_of(type(event)) is SITES:
-            self._gate_of(cast(SitesEvent, event).site_id).published(event)
+        self._gates.published(event)
         if isinstance(event, _PRICES):
             asked = planned.envelope.correlation_id
             self._settles[event.site_id] = asked, self._plans.ask(asked, time.monotonic())
-        self._publisher.publish(planned, self._delivered)
-
-    def _delivered(self, event: Event, partition: int, offset: int) -> None:
-        if topic_of(type(event)) is SITES:
-            self._gates[partition].delivered(event, offset)
+        self._publisher.publish(planned, self._gates.delivered)
 
     def _take_in(self, found: Found, *, history: bool) -> None:
-        ours = found.envelope.source == self._source
-        if found.topic is INTAKE:
-            self._found_intake.add(found.envelope.id)
+        envelope, event = found.envelope, found.event
+        ours = envelope.source == self._source
+        if envelope.cause is not None:
+            self._gates.answered(found.topic, envelope.cause)
+        if ours and not history:
+            return  # known since it was published
+        # A choice of brokering's or a plan is a question too: routing has to answer it.
+        agents = envelope.cause is not None and event is not None and is_question(event)
+        if event is not None and (ours or agents):
+            self._gates.found(event, found.partition, found.offset)
+        if found.topic is INTAKE and ours:
+            self._found_intake.add(envelope.id)
+        if found.key not in self._sites:
             return
-        gate = self._gates[found.partition]
-        cause = found.envelope.cause
-        if cause is not None and cause.agent == "routing":
-            gate.answered(cause)
-        if found.key not in self._sites or (ours and not history):
-            return  # ours is known since it was published
-        event = cast(SitesEvent | None, found.event)
-        self._sites[found.key].fold(event, found.envelope)
-        if isinstance(event, sites.PowerPlanApplied):
-            price = found.envelope.correlation_id
-            if self._settles.get(found.key, ("",))[0] == price:
-                del self._settles[found.key]  # a plan for an earlier price ends no wait
-            self._plans.answered(price, time.monotonic())
-            metrics.LATE.labels("plan").set(self._plans.late)
-        elif isinstance(event, sites.WorkloadSubmitted) and cause is not None:
-            self._choices.answered(event.workload_id, time.monotonic())
-            metrics.LATE.labels("choice of a site").set(self._choices.late)
-            if self._brokered.pop(event.workload_id, None) is not None:
-                gate.found(event, found.offset)  # it is our question, by way of brokering
-        if ours and event is not None:
-            gate.found(event, found.offset)
-            if isinstance(event, sites.UnitSwitched):
-                self._simulation.switches.add(event)
+        self._sites[found.key].fold(cast(SitesEvent | None, event), envelope)
+        if isinstance(event, sites.PowerPlanProposed):
+            self._advised(found.key, envelope.correlation_id)
+        elif ours and isinstance(event, sites.UnitSwitched):
+            self._simulation.switches.add(event)
+
+    def _advised(self, site_id: str, price: str) -> None:
+        """There is a plan: from here on the gate waits until routing has applied it."""
+        if self._settles.get(site_id, ("",))[0] == price:
+            del self._settles[site_id]  # a plan for an earlier price ends no wait
+        self._plans.answered(price, time.monotonic())
+        metrics.LATE.set(self._plans.late)
 
     def _serve_inbox(self) -> None:
         for _ in range(MAX_INBOX):
@@ -332,26 +322,27 @@ class _Session:
                 continue
             event = request.build(self._event_ms())
             if isinstance(event, sites.WorkloadSubmitted):
-                self._gate_of(event.site_id).published(event)
-            self._publisher.publish(
-                Planned(event, produced(event, source=HYBRID_SOURCE)), self._answer_to(request)
-            )
+                self._gates.published(event)
+            planned = Planned(event, produced(event, source=HYBRID_SOURCE))
+            self._publisher.publish(planned, self._answer_to(request))
 
     def _answer_to(self, request: Request) -> Callable[[Event, int, int], None]:
         def delivered(event: Event, partition: int, offset: int) -> None:
-            self._delivered(event, partition, offset)
+            if isinstance(event, sites.WorkloadSubmitted):
+                self._gates.delivered(event, partition, offset)
             request.answer.set_result(Position(topic_of(type(event)).name, partition, offset))
 
         return delivered
 
-    def _ask_routing(self) -> None:
-        self._asked_routing_at = time.monotonic()
-        if self._paced:
-            for partition, offset in self._reader.routing_is_past().items():
-                self._gates[partition].committed(offset)
-
-    def _gate_of(self, site_id: str) -> Gate:
-        return self._gates[home_partition(site_id.encode(), len(self._gates))]
+    def _ask_agents(self) -> None:
+        self._asked_agents_at = time.monotonic()
+        if not self._paced:
+            return
+        self._gates.committed("routing", self._reader.is_past("routing"))
+        if self._gates.is_asked("brokering"):
+            # What it chose has been read by the next time, so routing is waited for in between.
+            self._gates.committed("brokering", self._brokering_was_past)
+            self._brokering_was_past = self._reader.is_past("brokering")
 
     def _held(self, gate: Gate) -> None:
         now = time.monotonic()
