@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
 
 from schemas.codec import Codec, LocalIds, record_for
-from schemas.envelope import Envelope
+from schemas.envelope import Envelope, produced
 from schemas.events import sites
 from schemas.record import Record
 from schemas.topics import INTAKE, SITES, Event, Topic, topic_of
@@ -89,13 +90,18 @@ class Agents:
         return Found(topic, 0, record.offset, key, envelope, event)
 
 
-def played(scenario: Scenario, hours: int, share: int) -> list[Event]:
-    """What is on the site log up to an event time."""
-    agents = Agents(share)
-    simulation = Simulation(scenario, Settings(simulator_settle_s=0), 1e6)
+def begun(scenario: Scenario, agents: Agents, speed: float) -> shell._Session:
+    simulation = Simulation(scenario, Settings(simulator_settle_s=0), speed)
     session = shell._Session(simulation, cast(Any, agents), cast(Any, agents))
     session.resume()
     session.begin()
+    return session
+
+
+def played(scenario: Scenario, hours: int, share: int) -> list[Event]:
+    """What is on the site log up to an event time."""
+    agents = Agents(share)
+    session = begun(scenario, agents, 1e6)
     until = scenario.starts_ms + hours * 3_600_000
     for _ in range(MOST_ROUNDS):
         session.round()
@@ -121,6 +127,24 @@ def test_slow_agents_give_the_same_only_later(
             for events in (quick, slow)
         )
         assert [e for e in first if not _is_time(e)] == [e for e in second if not _is_time(e)]
+
+
+def test_where_routing_believed_somebody_else_the_wall_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At the wall's pace, a day that somebody else's tick left out would take a day."""
+    monkeypatch.setattr(shell, "_ASK_AGENTS_EVERY_S", 0.0)
+    agents = Agents(10**9)
+    session = begun(SEED, agents, 60.0)
+    moved_to = SEED.starts_ms + 86_400_000
+    tick = sites.TimePassed(site_id="seed", at=moved_to)
+    agents.publish(Planned(tick, produced(tick, source="/someone/else", id="x")))
+    deadline = time.monotonic() + 20
+    while session._event_ms() <= moved_to:
+        session.round()
+        assert time.monotonic() < deadline
+    events = [CODEC.decode(record.value) for record in agents.broker.records(SITES)]
+    assert not any(isinstance(event, sites.InputRejected) for event in events)
 
 
 def _is_time(event: Event) -> bool:
