@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from gateway import money_queries as queries
+from gateway import report_queries as queries
 from gateway.database import Database, Row
 from gateway.naive_policies import simulate_all
 from gateway.price_series import PriceSeries
@@ -48,6 +48,16 @@ class FeederEnergy(BaseModel):
     site_id: str
     feeder_id: str
     energy_mwh: Number
+    ai_energy_mwh: Number = Field(description="Of it by GPUs")
+    mining_energy_mwh: Number = Field(description="Of it by ASICs")
+
+
+class RefusedUsage(BaseModel):
+    """Usage that invoicing refused: nobody pays it."""
+
+    site_id: str
+    reason: str
+    count: int
 
 
 class Profit(BaseModel):
@@ -81,6 +91,11 @@ class Report(BaseModel):
     until: Time | None = Field(alias="to", description="End of the last complete hour")
     workloads: WorkloadCounts
     energy: list[FeederEnergy]
+    unbilled_ai_energy_mwh: Number = Field(
+        description="Drawn by GPUs and in no rated usage: idle, failed switches, refused usage. "
+        "Its cost is in the cost of power"
+    )
+    refused_usage: list[RefusedUsage]
     profit: Profit
     policies: list[PolicyProfit] = Field(description="The same hours; hcp first")
     invoices: InvoiceCounts
@@ -125,7 +140,8 @@ class Reports:
         ]
         invoices = await queries.invoice_counts(self._database)
         tariffs = {row["customer_id"]: row for row in await queries.newest_tariffs(self._database)}
-        actual, energy, hours = Outcome(), [], []
+        actual, energy, refused, hours = Outcome(), [], [], []
+        billed_wh = 0
         for span in spans:
             values = (self._database, span.site_id, span.start, span.until)
             actual += Outcome(**await queries.profit(*values))
@@ -133,10 +149,14 @@ class Reports:
                 FeederEnergy(
                     site_id=span.site_id,
                     feeder_id=row["feeder_id"],
-                    energy_mwh=Decimal(row["energy_wh"]) / WH_PER_MWH,
+                    energy_mwh=_mwh(row["energy_wh"]),
+                    ai_energy_mwh=_mwh(row["ai_energy_wh"]),
+                    mining_energy_mwh=_mwh(row["mining_energy_wh"]),
                 )
                 for row in await queries.feeder_energy(*values)
             ]
+            billed_wh += await queries.billed_energy(*values)
+            refused += await queries.refused_usage(*values)
             hours.append(await self._site_hours(span, by_id[span.site_id], tariffs))
         naive = await asyncio.to_thread(simulate_all, hours)
         return Report.model_validate(
@@ -145,6 +165,9 @@ class Reports:
                 "to": max((span.until for span in spans), default=None),
                 "workloads": await queries.workload_counts(self._database, site_id),
                 "energy": energy,
+                "unbilled_ai_energy_mwh": sum((row.ai_energy_mwh for row in energy), Decimal(0))
+                - _mwh(billed_wh),
+                "refused_usage": refused,
                 "profit": Profit(**_amounts(actual)),
                 "policies": _policies(actual, naive),
                 "invoices": {**invoices, "total": money(invoices["total"])},
@@ -189,6 +212,10 @@ class Reports:
                 for row in await queries.curtailment_spans(database, site_id, until)
             ),
         )
+
+
+def _mwh(energy_wh: int) -> Decimal:
+    return Decimal(energy_wh) / WH_PER_MWH
 
 
 def _job(row: Row, tariff: Row | None, list_prices: dict[str, int], models: list[str]) -> Job:

@@ -1,4 +1,5 @@
-"""AI revenue by site and hour: the sum of rated usage, by the hour its interval starts in.
+"""AI revenue by site and hour, and the energy that customers account for: sums of rated usage, by
+the hour its interval starts in.
 
 Adding is safe because the position and the marks are in the same transaction: a rating counts once.
 """
@@ -11,7 +12,9 @@ from schemas.events import accounts
 from schemas.topics import ACCOUNTS
 
 TABLE = Table(
-    "ai_revenue_hourly", key=("site_id", "hour"), columns=("site_id", "hour", "amount_usd_micros")
+    "ai_revenue_hourly",
+    key=("site_id", "hour"),
+    columns=("site_id", "hour", "amount_usd_micros", "energy_wh"),
 )
 _HOUR_MS = 3_600_000
 
@@ -24,6 +27,7 @@ def operations(record: LogRecord) -> list[Operation]:
                 "site_id": event.site_id,
                 "hour": moment(hour_ms),
                 "amount_usd_micros": event.amount_usd_micros,
+                "energy_wh": event.quantity if event.meter == "energy" else 0,
             }
             return [Add(TABLE, row)]
         case _:

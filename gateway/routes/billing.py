@@ -41,6 +41,10 @@ class Usage(BaseModel):
     amount: Money | None = Field(description="Null until it is rated")
     tariff_id: str | None
     contract_id: str | None
+    state: Literal["recorded", "rated", "refused"] = Field(
+        description="refused: nobody pays it, for `reason`"
+    )
+    reason: str | None
 
     @classmethod
     def of(cls, row: Row) -> Usage:

@@ -587,12 +587,24 @@ CREATE TABLE usage (
     price_usd_per_mwh numeric,
     amount_usd_micros bigint,
     tariff_id text,
-    contract_id text
+    contract_id text,
+    state text NOT NULL CHECK (state IN ('recorded', 'rated', 'refused')),
+    reason text,
+    partition integer NOT NULL,
+    "offset" bigint NOT NULL
 );
 CREATE INDEX usage_by_customer ON usage (customer_id, interval_start DESC, usage_id DESC);
 CREATE INDEX usage_by_workload ON usage (workload_id, interval_start DESC, usage_id DESC);
 CREATE INDEX usage_by_site ON usage (site_id, interval_start DESC, usage_id DESC);
 CREATE INDEX usage_newest ON usage (interval_start DESC, usage_id DESC);
+CREATE INDEX usage_not_rated ON usage (state, site_id, interval_start) WHERE state <> 'rated';
+
+CREATE TABLE usage_collections (
+    site_id text NOT NULL,
+    customer_id text NOT NULL,
+    collected_until timestamptz NOT NULL,
+    PRIMARY KEY (site_id, customer_id)
+);
 
 CREATE TABLE invoices (
     invoice_id text PRIMARY KEY,
@@ -632,6 +644,7 @@ CREATE TABLE ai_revenue_hourly (
     site_id text NOT NULL,
     hour timestamptz NOT NULL,
     amount_usd_micros bigint NOT NULL,
+    energy_wh bigint NOT NULL,
     PRIMARY KEY (site_id, hour)
 );
 

@@ -458,7 +458,9 @@ SELECT
     CASE WHEN unit = 'wh' THEN quantity * 0.000001 END AS energy_mwh,
     price_usd_per_mwh,
     amount_usd_micros * 0.000001 AS amount_usd,
-    tariff_id
+    tariff_id,
+    state,
+    reason
 FROM public.usage;
 COMMENT ON VIEW analytics.usage IS 'What workloads used, interval by interval, and what it costs.';
 COMMENT ON COLUMN analytics.usage.usage_id IS 'The usage';
@@ -475,6 +477,8 @@ COMMENT ON COLUMN analytics.usage.energy_mwh IS 'MWh; null for GPU time';
 COMMENT ON COLUMN analytics.usage.price_usd_per_mwh IS 'Power price of the interval; energy only';
 COMMENT ON COLUMN analytics.usage.amount_usd IS 'What it costs, dollars; null until rated';
 COMMENT ON COLUMN analytics.usage.tariff_id IS 'The tariff that rated it';
+COMMENT ON COLUMN analytics.usage.state IS 'recorded, rated or refused (nobody pays it)';
+COMMENT ON COLUMN analytics.usage.reason IS 'Why it was refused; null otherwise';
 
 CREATE VIEW analytics.invoices AS
 SELECT

@@ -76,6 +76,7 @@ RATED = accounts.UsageRated(
     unit="gpu_us",
     amount_usd_micros=391_667,
 )
+COLLECTED = accounts.UsageCollected(customer_id="c1", at=T0, site_id="alpha", collected_until=T0)
 SIGNED = accounts.ContractSigned(
     customer_id="c1",
     at=T0,
@@ -277,6 +278,7 @@ Operations = Callable[[LogRecord], list[Operation]]
                         "site_id": "alpha",
                         "hour": MIDNIGHT + timedelta(hours=1),
                         "amount_usd_micros": 391_667,
+                        "energy_wh": 0,
                     },
                 )
             ],
@@ -289,11 +291,28 @@ Operations = Callable[[LogRecord], list[Operation]]
                 Update(
                     usage.TABLE,
                     ("g1",),
-                    {"amount_usd_micros": 391_667, "tariff_id": "t", "contract_id": "k"},
+                    {
+                        "state": "rated",
+                        "reason": None,
+                        "amount_usd_micros": 391_667,
+                        "tariff_id": "t",
+                        "contract_id": "k",
+                    },
                     where={"customer_id": ("c1",)},
                 )
             ],
             id="usage rated",
+        ),
+        pytest.param(
+            usage.operations,
+            COLLECTED,
+            [
+                Put(
+                    usage.COLLECTIONS,
+                    {"site_id": "alpha", "customer_id": "c1", "collected_until": MIDNIGHT},
+                )
+            ],
+            id="usage collected",
         ),
         pytest.param(
             customers.operations,
@@ -421,3 +440,24 @@ def test_a_refusal_is_kept_and_takes_back_what_it_refuses() -> None:
         Update(prices.POWER_PRICES, (0, 7), {"rejected": True}),
         Update(prices.HASH_PRICES, (0, 7), {"rejected": True}),
     ]
+
+
+def test_usage_is_refused_by_its_own_record_only() -> None:
+    said = accounts.InputRejected(
+        customer_id="c1",
+        at=T0,
+        rejected_type=accounts.UsageRecorded.FULL_NAME,
+        subject="g1",
+        reason="unpriced_model",
+        detail="No price.",
+    )
+    assert usage.operations(record(said, offset=9, answers=7)) == [
+        Update(
+            usage.TABLE,
+            ("g1",),
+            {"state": "refused", "reason": "unpriced_model"},
+            where={"partition": (0,), "offset": (7,)},
+        )
+    ]
+    other = replace(said, rejected_type=accounts.TariffPublished.FULL_NAME)
+    assert usage.operations(record(other, offset=9, answers=7)) == []
