@@ -75,6 +75,7 @@ class Gateway:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.reports.close()
         await asyncio.to_thread(self.publisher.close)
         await asyncio.to_thread(self.health.close)
         await self.database.close()
@@ -140,7 +141,7 @@ def build(settings: Settings, stop: Callable[[], None]) -> Gateway:
         ),
         publisher=Publisher(settings, codec),
         health=Health(settings, database),
-        reports=Reports(database),
+        reports=Reports(database, settings.gateway_request_timeout_s * 0.4),
         codec=codec,
         slots=slots,
         stop=stop,

@@ -4,351 +4,253 @@
     ai_first            AI runs whenever it fits; ASICs take all power that is left, at any price
     strike_2_up_4_down  AI first; ASICs off and on by the strike rule (price_series.py)
 
-They get the same units, limits, curtailments, prices, submissions and tariffs as HCP, and the same
-energy accounting: a GPU draws its compute power while anything is placed on it, energy that is
-passed through is paid for by the customer and by us. Where something had to be simplified it was in
-their favour: switching takes no time, nothing ever fails, and every unit counts as healthy. They
-serve submissions in order of arrival, and whatever fits may pass what does not. The hour in which
-the site came up runs, as it did for HCP, but is not counted.
+They get the same units, limits, curtailments, prices, submissions and contracts as HCP, each from
+the moment that HCP had it, and the same energy accounting: a GPU draws its compute power while
+anything is placed on it, energy that is passed through is paid for by the customer and by us.
+Where something had to be simplified it was in their favour: switching takes no time, nothing ever
+fails or is drained (a unit serves from its registration on), and idle GPUs draw nothing. They serve
+submissions in order of arrival, and whatever fits may pass what does not. A job runs as long as it
+ran under HCP, or as its customer expected while HCP is not done with it.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
-from gateway.price_series import strike_switches
-from gateway.site_hours import POLICIES, Job, Outcome, Policy, SiteHours
+from gateway.naive_queue import WHOLE_MILLI, Group, Line, Live, Queue, Unit
+from gateway.naive_site import NaiveSite
+from gateway.price_series import StrikeRule
+from gateway.site_hours import (
+    POLICIES,
+    WHEN,
+    Configured,
+    Curtailed,
+    Fact,
+    Job,
+    JobEnded,
+    MiningSwitched,
+    Outcome,
+    Policy,
+    SiteHours,
+    TermsBook,
+    TermsChanged,
+    Timed,
+    UnitsChanged,
+    timed,
+)
 
-W_MS_PER_MWH = 3_600_000 * 1_000_000
-TH_MS_PER_PH_DAY = 1000 * 86_400_000  # TH/s for a millisecond, in one PH/s for a day
-GPU_MILLI_MS_PER_GPU_HOUR = 1000 * 3_600_000
-
-
-def simulate(site: SiteHours, policy: Policy) -> Outcome:
-    return _Run(site, policy).outcome()
-
-
-@dataclass(slots=True, eq=False)
-class _Unit:
-    """A GPU that carries something: its group and what is left of it."""
-
-    group: int
-    free_milli: int
-    # Thousandths of it by what their customers add to the price of energy.
-    shares: dict[int | None, int] = field(default_factory=dict)
-
-
-@dataclass(slots=True, eq=False)
-class _Placement:
-    job: Job
-    units: list[_Unit]
-    price: int
-    counts_from_ms: int
-    number: int
+# Under a policy that starves AI the queue only grows. Who comes to a longer one goes elsewhere.
+MAX_LIVE = 100_000
 
 
-Shape = tuple[tuple[str, ...], int, int]
-
-# What happens at one moment happens in this order: room is made before it is used.
-_COUNTS, _ENDS, _LIMITS, _STRIKES, _ARRIVES = range(5)
-
-
-class _Run:
+class NaiveRun:
     """One policy on one site, from event to event; between two of them no power changes."""
 
-    def __init__(self, site: SiteHours, policy: Policy) -> None:
-        self.site = site
-        self.mines_first = policy == "always_mine"
-        self.now = site.start_ms
-        self.mining_on = True
-        self.cap_w = site.power_cap_w
-        self.groups = site.gpus
-        self.free = [group.count for group in site.gpus]
-        self.ai_w = dict.fromkeys(site.feeder_caps_w, 0)
-        self.mining_w = dict.fromkeys(site.feeder_caps_w, 0)
-        self.ai_total_w = self.mining_total_w = self.mining_ths = 0
-        self.open_units: list[_Unit] = []
-        self.passed_mw = self.adder_mw = 0  # milliwatts passed through; times their adders
-        self.asics = sorted(
-            site.asics, key=lambda g: (g.power_w * 10**9 // g.hashrate_ths, g.feeder_id)
-        )
-        self.waiting: dict[Shape, deque[Job]] = {}
-        # What must be looked at again after this moment's events: mining, the whole queue, or only
-        # shapes that nobody waited with before.
-        self.power_changed = self.room_made = True
-        self.fresh: dict[Shape, None] = {}
-        self.running: dict[int, _Placement] = {}
-        self.ai_numerator = self.energy_numerator = self.mining_numerator = 0
-        self.cost_numerator = 0
-        self.events: list[tuple[int, int, int, Job | int | bool | None]] = []
-        self.placed = 0
-        self._schedule(policy)
+    def __init__(self, policy: Policy, start_ms: int) -> None:
+        self._site = NaiveSite(start_ms, mines_first=policy == "always_mine")
+        self._rule = StrikeRule() if policy == "strike_2_up_4_down" else None
+        self._terms = TermsBook()
+        self._queue = Queue()
+        self._live: dict[str, Live] = {}
+        self._running: dict[int, Live] = {}  # in order of placement
+        self._ends: list[tuple[int, int]] = []
+        self._arrived = self._placed = 0
+        # What must be looked at again after this moment's events: the whole queue, or only lines
+        # that were empty before.
+        self._room_made = True
+        self._fresh: dict[Line, None] = {}
+
+    def advance(self, hours: SiteHours) -> None:
+        """Up to hours.end_ms, where a next call goes on."""
+        site, ends = self._site, self._ends
+        site.price_by(hours.power_prices, hours.hash_prices)
+        self._terms = hours.terms
+        facts, index = self._facts(hours), 0
+        while True:
+            moment = facts[index][0] if index < len(facts) else hours.end_ms
+            if ends and ends[0][0] < moment:
+                moment = ends[0][0]
+            if moment >= hours.end_ms:
+                break
+            site.now = max(site.now, moment)
+            while ends and ends[0][0] <= site.now:
+                self._end(*heapq.heappop(ends))
+            while index < len(facts) and facts[index][0] <= site.now:
+                self._apply(facts[index][2])
+                index += 1
+            self._settle()
+        site.now = hours.end_ms
+        site.account()
 
     def outcome(self) -> Outcome:
-        self._mine()
-        self._set_limit()
-        while self.events and self.events[0][0] < self.site.end_ms:
-            moment = self.events[0][0]
-            self._account_until(moment)
-            while self.events and self.events[0][0] == moment:
-                self._apply(heapq.heappop(self.events))
+        """Since the start, or since `forget_money`."""
+        return self._site.outcome()
+
+    def forget_money(self) -> None:
+        self._site.forget_money()
+
+    def _facts(self, hours: SiteHours) -> list[Timed]:
+        if self._rule is None:
+            return hours.facts
+        switches = self._rule.switches(hours.power_prices, self._site.now, hours.end_ms)
+        if not switches:
+            return hours.facts
+        switched = timed((at, MiningSwitched(on)) for at, on in switches)
+        return sorted([*switched, *hours.facts], key=WHEN)
+
+    def _apply(self, fact: Fact) -> None:
+        match fact:
+            case Job():
+                self._arrive(fact)
+            case JobEnded():
+                self._learn(fact)
+            case UnitsChanged():
+                self._site.change_units(fact)
+            case Configured():
+                self._site.configure(fact)
+            case Curtailed():
+                self._site.curtail(fact)
+            case MiningSwitched():
+                self._site.let_mine(on=fact.on)
+            case TermsChanged():
+                self._rate_anew(fact.customer_id)
+
+    def _settle(self) -> None:
+        """After all that happened at this moment."""
+        if self._site.limits_changed:
+            self._keep_limits()
+        if self._room_made or self._fresh:
             self._place_all()
-            if self.power_changed:
-                self._mine()
-        self._account_until(self.site.end_ms)
-        for placement in self.running.values():
-            self._bill(placement)
-        return Outcome(
-            ai_revenue=_divide(self.ai_numerator, GPU_MILLI_MS_PER_GPU_HOUR)
-            + _divide(self.energy_numerator, 1000 * W_MS_PER_MWH),
-            mining_revenue=_divide(self.mining_numerator, TH_MS_PER_PH_DAY),
-            power_cost=_divide(self.cost_numerator, W_MS_PER_MWH),
-        )
+        self._site.mine()
 
-    def _schedule(self, policy: Policy) -> None:
-        site = self.site
-        self.events.append((site.counts_from_ms, _COUNTS, 0, None))
-        number = 0
-        for job in site.jobs:
-            if job.prices and job.submitted_ms < site.end_ms:
-                moment = max(job.submitted_ms, site.start_ms)
-                self.events.append((moment, _ARRIVES, number, job))
-                number += 1
-        for start, end, _ in site.curtailments:
-            for moment in (start, end):
-                self.events.append((max(moment, site.start_ms), _LIMITS, number, None))
-                number += 1
-        if policy == "strike_2_up_4_down":
-            for moment, on in strike_switches(site.power_prices, site.start_ms, site.end_ms):
-                self.events.append((moment, _STRIKES, number, on))
-                number += 1
-        heapq.heapify(self.events)
+    def _keep_limits(self) -> None:
+        """AI above them goes back to the queue, the newest first."""
+        self._site.set_limits()
+        self._room_made = True
+        if self._queue.offer(self._site.models, self._site.list_prices):
+            self._queue.form_anew()
+        while self._running and not self._site.is_within_limits():
+            live = self._running.pop(next(reversed(self._running)))
+            self._release(live)
+            live.line = self._queue.line_of(live.job)
+            self._queue.add(live, ahead=True)
 
-    def _apply(self, event: tuple[int, int, int, Job | int | bool | None]) -> None:
-        _, kind, _, what = event
-        if kind == _COUNTS:
-            self._count_from_here()
-        elif kind == _ARRIVES:
-            assert isinstance(what, Job)
-            self._queue(what)
-        elif kind == _ENDS:
-            assert isinstance(what, int)
-            if what in self.running:
-                self._release(self.running.pop(what))
-        elif kind == _STRIKES:
-            assert isinstance(what, bool)
-            self.mining_on = what
-            self.power_changed = True
-        else:
-            self._set_limit()
-
-    # power ----------------------------------------------------------------------------------------
-
-    def _account_until(self, moment: int) -> None:
-        if moment <= self.now:
+    def _arrive(self, job: Job) -> None:
+        if len(self._live) >= MAX_LIVE:
             return
-        prices, hashes = self.site.power_prices, self.site.hash_prices
-        price_ms = prices.integral(moment) - prices.integral(self.now)
-        self.cost_numerator += (self.ai_total_w + self.mining_total_w) * price_ms
-        self.energy_numerator += self.passed_mw * price_ms + self.adder_mw * (moment - self.now)
-        if self.mining_ths:
-            hash_ms = hashes.integral(moment) - hashes.integral(self.now)
-            self.mining_numerator += self.mining_ths * hash_ms
-        self.now = moment
+        self._arrived += 1
+        live = Live(job, self._arrived, job.duration_ms, self._queue.line_of(job))
+        self._live[job.workload_id] = live
+        if self._queue.add(live):
+            self._fresh[live.line] = None
 
-    def _mine(self) -> None:
-        """As many ASICs as fit, the most efficient first."""
-        self.power_changed = False
-        ai_w, ai_total_w = self.ai_w, self.ai_total_w
-        if self.mines_first:
-            ai_w, ai_total_w = dict.fromkeys(ai_w, 0), 0
-        room = {feeder: cap - ai_w[feeder] for feeder, cap in self.site.feeder_caps_w.items()}
-        left = self.cap_w - ai_total_w
-        self.mining_w = dict.fromkeys(room, 0)
-        self.mining_total_w = self.mining_ths = 0
-        for group in self.asics if self.mining_on else ():
-            fits = min(room[group.feeder_id], left) // group.power_w
-            count = max(0, min(group.count, fits))
-            power_w = count * group.power_w
-            room[group.feeder_id] -= power_w
-            left -= power_w
-            self.mining_w[group.feeder_id] += power_w
-            self.mining_total_w += power_w
-            self.mining_ths += count * group.hashrate_ths
-
-    def _set_limit(self) -> None:
-        """The site's limit now; AI above it goes back to the queue, the newest first."""
-        now = self.now
-        levels = [level for start, end, level in self.site.curtailments if start <= now < end]
-        self.cap_w = min([self.site.power_cap_w, *levels])
-        self.power_changed = self.room_made = True
-        if self.mines_first:
-            self._mine()
-        while self.running and not self._within_limits():
-            placement = self.running.pop(max(self.running))
-            self._release(placement)
-            self._queue(placement.job, ahead=True)
-
-    def _within_limits(self) -> bool:
-        reserved = self.mining_total_w if self.mines_first else 0
-        return self.ai_total_w + reserved <= self.cap_w and all(
-            self.ai_w[feeder] <= self._feeder_cap(feeder) for feeder in self.ai_w
-        )
-
-    # jobs -----------------------------------------------------------------------------------------
-
-    def _queue(self, job: Job, *, ahead: bool = False) -> None:
-        models = tuple(sorted(job.prices, key=lambda model: (-job.prices[model], model)))
-        shape = models, job.gpu_count, job.gpu_milli
-        line = self.waiting.setdefault(shape, deque())
-        if not line:
-            self.fresh[shape] = None
-        if ahead:
-            line.appendleft(job)
+    def _learn(self, ended: JobEnded) -> None:
+        live = self._live.get(ended.workload_id)
+        if live is None:
+            return
+        if ended.ran_ms is not None:
+            live.duration_ms = max(1, ended.ran_ms)
+            if live.placed is not None:
+                self._end_at(live, max(self._site.now, live.started_ms + live.duration_ms))
+        elif live.placed is not None:
+            self._finish(live)
         else:
-            line.append(job)
+            live.gone = True
+            del self._live[ended.workload_id]
 
     def _place_all(self) -> None:
-        """In order of arrival; when one does not fit, none of its shape does."""
-        shapes = self.waiting if self.room_made else self.fresh
-        heads = [(self.waiting[shape][0].order, shape) for shape in shapes]
-        self.fresh, self.room_made = {}, False
+        """In order of arrival; when one does not fit, none in its line does."""
+        if self._room_made:
+            lines = [
+                line
+                for models in self._queue.models()
+                for line in self._queue.up_to(models, self._site.room_milli(models))
+            ]
+        else:
+            room = self._site.room_milli
+            lines = [line for line in self._fresh if line.need <= room(line.models)]
+        self._fresh, self._room_made = {}, False
+        heads = [(line.jobs[0].number, line) for line in lines]
         heapq.heapify(heads)
         while heads:
-            _, shape = heapq.heappop(heads)
-            line = self.waiting[shape]
-            job = line[0]
-            gone = job.leaves_ms is not None and job.leaves_ms <= self.now
-            if not gone and not self._place(job, shape):
+            _, line = heapq.heappop(heads)
+            live = line.jobs[0]
+            fits = live.gone or (
+                line.need <= self._site.room_milli(line.models) and self._place(live)
+            )
+            if not fits:
                 continue
-            line.popleft()
-            if line:
-                heapq.heappush(heads, (line[0].order, shape))
-            else:
-                del self.waiting[shape]
+            self._queue.take_first(line)
+            if line.jobs:
+                heapq.heappush(heads, (line.jobs[0].number, line))
 
-    def _place(self, job: Job, shape: Shape) -> bool:
-        models, count, milli = shape
-        for model in models:
-            units = self._whole(model, count) if milli == 1000 else self._share(model, milli)
-            if units is not None:
-                self._start(job, units, milli, job.prices[model])
-                return True
+    def _place(self, live: Live) -> bool:
+        line = live.line
+        for model in line.models:
+            if line.gpu_milli == WHOLE_MILLI:
+                whole = self._site.whole(model, line.gpu_count)
+                if whole:
+                    self._start(live, model, whole, None)
+                    return True
+            else:
+                unit = self._site.share(model, line.gpu_milli)
+                if unit is not None:
+                    self._start(live, model, (), unit)
+                    return True
         return False
 
-    def _whole(self, model: str, count: int) -> list[_Unit] | None:
-        """`count` GPUs without any workload, over the feeders; None when they do not fit."""
-        of_model = [index for index, group in enumerate(self.groups) if group.model == model]
-        if sum(self.free[index] for index in of_model) < count:
-            return None
-        taken: list[tuple[int, int]] = []
-        left_w = self.cap_w - self.ai_total_w - (self.mining_total_w if self.mines_first else 0)
-        feeder_left = dict(self.ai_w)
-        for index in of_model:
-            group = self.groups[index]
-            room = self._feeder_cap(group.feeder_id) - feeder_left[group.feeder_id]
-            fits = min(self.free[index], count, min(room, left_w) // group.power_w)
-            if fits > 0:
-                taken.append((index, fits))
-                feeder_left[group.feeder_id] += fits * group.power_w
-                left_w -= fits * group.power_w
-                count -= fits
-        if count:
-            return None
-        return [self._switch_on(index) for index, fits in taken for _ in range(fits)]
+    def _start(
+        self, live: Live, model: str, whole: tuple[tuple[Group, int], ...], unit: Unit | None
+    ) -> None:
+        now = self._site.now
+        self._placed += 1
+        terms = self._terms.at(live.job.customer_id, now)
+        live.placed, live.started_ms = self._placed, now
+        live.price = terms.price(model, self._site.list_prices)
+        live.energy_adder = terms.energy_adder
+        live.whole, live.shared = whole, unit
+        self._site.start(live)
+        self._running[self._placed] = live
+        self._end_at(live, now + live.duration_ms)
 
-    def _share(self, model: str, milli: int) -> list[_Unit] | None:
-        """The fullest GPU that still has room, else one more."""
-        fitting = [
-            unit
-            for unit in self.open_units
-            if unit.free_milli >= milli and self.groups[unit.group].model == model
-        ]
-        if fitting:
-            return [min(fitting, key=lambda unit: unit.free_milli)]
-        units = self._whole(model, 1)
-        if units is not None:
-            self.open_units += units
-        return units
+    def _end_at(self, live: Live, moment: int) -> None:
+        if live.placed is not None and live.ends_ms != moment:
+            live.ends_ms = moment
+            heapq.heappush(self._ends, (moment, live.placed))
 
-    def _feeder_cap(self, feeder_id: str) -> int:
-        mining_w = self.mining_w[feeder_id] if self.mines_first else 0
-        return self.site.feeder_caps_w[feeder_id] - mining_w
+    def _end(self, moment: int, placed: int) -> None:
+        live = self._running.get(placed)
+        if live is not None and live.ends_ms == moment:
+            self._finish(live)
 
-    def _switch_on(self, index: int) -> _Unit:
-        group = self.groups[index]
-        self.free[index] -= 1
-        self.ai_w[group.feeder_id] += group.power_w
-        self.ai_total_w += group.power_w
-        self.power_changed = True
-        return _Unit(index, 1000)
+    def _finish(self, live: Live) -> None:
+        assert live.placed is not None
+        del self._running[live.placed], self._live[live.job.workload_id]
+        self._release(live)
 
-    def _start(self, job: Job, units: list[_Unit], milli: int, price: int) -> None:
-        self.placed += 1
-        for unit in units:
-            self._change_share(unit, job, milli)
-        self.running[self.placed] = _Placement(job, units, price, self.now, self.placed)
-        ends = self.now + job.duration_ms
-        if job.leaves_ms is not None:
-            ends = min(ends, job.leaves_ms)
-        heapq.heappush(self.events, (ends, _ENDS, self.placed, self.placed))
+    def _release(self, live: Live) -> None:
+        self._site.stop(live)
+        self._room_made = True
+        live.placed, live.whole, live.shared, live.ends_ms = None, (), None, 0
 
-    def _release(self, placement: _Placement) -> None:
-        self._bill(placement)
-        self.power_changed = self.room_made = True
-        for unit in placement.units:
-            self._change_share(unit, placement.job, -placement.job.gpu_milli)
-            if unit.free_milli == 1000:
-                group = self.groups[unit.group]
-                self.free[unit.group] += 1
-                self.ai_w[group.feeder_id] -= group.power_w
-                self.ai_total_w -= group.power_w
-                if placement.job.gpu_milli < 1000:
-                    self.open_units.remove(unit)
-
-    def _change_share(self, unit: _Unit, job: Job, milli: int) -> None:
-        """A GPU's energy is shared by those on it, by their parts of it, as metering does."""
-        self._pass_through(unit, -1)
-        unit.free_milli -= milli
-        adder = job.energy_adder_usd_micros_per_mwh
-        unit.shares[adder] = unit.shares.get(adder, 0) + milli
-        self._pass_through(unit, 1)
-
-    def _pass_through(self, unit: _Unit, sign: int) -> None:
-        used = 1000 - unit.free_milli
-        if not used:
-            return
-        power_mw = self.groups[unit.group].power_w * 1000
-        for adder, milli in unit.shares.items():
-            if adder is not None:
-                share_mw = power_mw * milli // used
-                self.passed_mw += sign * share_mw
-                self.adder_mw += sign * share_mw * adder
-
-    def _count_from_here(self) -> None:
-        self.ai_numerator = self.energy_numerator = self.mining_numerator = 0
-        self.cost_numerator = 0
-        for placement in self.running.values():
-            placement.counts_from_ms = self.now
-
-    def _bill(self, placement: _Placement) -> None:
-        job = placement.job
-        ran_ms = self.now - placement.counts_from_ms
-        self.ai_numerator += job.gpu_milli * job.gpu_count * ran_ms * placement.price
+    def _rate_anew(self, customer_id: str) -> None:
+        """What the customer has running, by the contract in force now."""
+        self._site.account()
+        terms = self._terms.at(customer_id, self._site.now)
+        for live in self._running.values():
+            if live.job.customer_id == customer_id:
+                model = (live.shared.group if live.shared else live.whole[0][0]).model
+                self._site.rate(live, -1)
+                live.price = terms.price(model, self._site.list_prices)
+                live.energy_adder = terms.energy_adder
+                self._site.rate(live, 1)
 
 
-def simulate_all(sites: Iterable[SiteHours]) -> dict[Policy, Outcome]:
-    """Every policy over every site, added up."""
-    total = dict.fromkeys(POLICIES, Outcome())
-    for site in sites:
-        for policy in POLICIES:
-            total[policy] += simulate(site, policy)
-    return total
-
-
-def _divide(numerator: int, denominator: int) -> int:
-    """Rounded half up, once, at the end."""
-    return (2 * numerator + denominator) // (2 * denominator)
+def simulate_all(start_ms: int, hours: Iterable[SiteHours]) -> dict[Policy, Outcome]:
+    """Every policy over the same hours."""
+    runs = {policy: NaiveRun(policy, start_ms) for policy in POLICIES}
+    for part in hours:
+        for run in runs.values():
+            run.advance(part)
+    return {policy: run.outcome() for policy, run in runs.items()}

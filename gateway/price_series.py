@@ -8,7 +8,7 @@ however many prices lie between them.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import pairwise
 
 WINDOW_MS = 5 * 60_000
@@ -35,30 +35,37 @@ class PriceSeries:
 
     def integral(self, moment_ms: int) -> int:
         """Micro-dollars times milliseconds since the first price."""
-        index = self._index(moment_ms)
+        index = max(0, bisect_right(self._times, moment_ms) - 1)
         return self._integrals[index] + self._values[index] * (moment_ms - self._times[index])
 
     def _index(self, moment_ms: int) -> int:
         return max(0, bisect_right(self._times, moment_ms) - 1)
 
 
-def strike_switches(prices: PriceSeries, start_ms: int, end_ms: int) -> Iterator[tuple[int, bool]]:
-    """When the 2-up/4-down rule turns mining off and on again; it starts on.
+class StrikeRule:
+    """The 2-up/4-down rule, from window to window; mining starts on.
 
     Off after 2 five-minute windows above $80, off at once at $150 or more, on after 4 windows
     below $80. A window counts when it is over; its price is the one at its start.
     """
-    running, above, below = True, 0, 0
-    for moment in range(start_ms, end_ms, WINDOW_MS):
-        price = prices.at(moment)
-        if price >= SCARCITY_USD_MICROS:
-            wanted = False
-        elif running:
-            wanted = above < WINDOWS_TO_STOP
-        else:
-            wanted = below >= WINDOWS_TO_START
-        if wanted != running:
-            running = wanted
-            yield moment, running
-        above = above + 1 if price > STRIKE_USD_MICROS else 0
-        below = below + 1 if price < STRIKE_USD_MICROS else 0
+
+    def __init__(self) -> None:
+        self._running, self._above, self._below = True, 0, 0
+
+    def switches(self, prices: PriceSeries, start_ms: int, end_ms: int) -> list[tuple[int, bool]]:
+        """When it turns mining off and on again; goes on where the last call ended."""
+        found = []
+        for moment in range(start_ms, end_ms, WINDOW_MS):
+            price = prices.at(moment)
+            if price >= SCARCITY_USD_MICROS:
+                wanted = False
+            elif self._running:
+                wanted = self._above < WINDOWS_TO_STOP
+            else:
+                wanted = self._below >= WINDOWS_TO_START
+            if wanted != self._running:
+                self._running = wanted
+                found.append((moment, wanted))
+            self._above = self._above + 1 if price > STRIKE_USD_MICROS else 0
+            self._below = self._below + 1 if price < STRIKE_USD_MICROS else 0
+        return found

@@ -1,17 +1,16 @@
 """The report: what happened so far, and what three naive policies would have made of it.
 
-Money and energy cover exactly the hours that are complete (`from` to `to`), site by site, without
-the hour in which a site came up; HCP's own
-figures are what its agents metered and rated, and the naive policies are simulated over the same
-hours with the same prices and tariffs (naive_policies.py).
+Money and energy cover exactly the hours that are settled, site by site, without the hour in which a
+site came up; HCP's own figures are what its agents metered and rated. The naive policies are
+simulated over the same hours (comparison.py). A long history takes them a while after a start; so
+they, and HCP beside them, cover the hours that they have come to.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -19,11 +18,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from gateway import report_queries as queries
+from gateway.comparison import Compared, Comparisons, Span
 from gateway.database import Database, Row
-from gateway.naive_policies import simulate_all
-from gateway.price_series import PriceSeries
-from gateway.site_hours import AsicGroup, GpuGroup, Job, Outcome, Policy, SiteHours
-from gateway.values import MICROS, Money, Number, Time, money, to_ms
+from gateway.site_hours import POLICIES, Outcome
+from gateway.values import Money, Number, Time, money
 
 KEPT_FOR_S = 5.0
 MAX_KEPT = 64
@@ -84,12 +82,24 @@ class SiteClock(BaseModel):
     now: Time | None
 
 
+class ReportedHours(BaseModel):
+    site_id: str
+    start: Time = Field(alias="from", description="The hour after the site came up")
+    until: Time = Field(alias="to", description="End of its last settled hour")
+    compared_until: Time | None = Field(
+        alias="compared_to",
+        description="`policies` covers its hours up to here: before `to` while the simulation of a "
+        "long history is under way, null when it has just begun",
+    )
+
+
 class Report(BaseModel):
     start: Time | None = Field(
         alias="from", description="The hour after a site came up; null before any"
     )
-    until: Time | None = Field(alias="to", description="End of the last complete hour")
-    workloads: WorkloadCounts
+    until: Time | None = Field(alias="to", description="End of the last settled hour")
+    hours: list[ReportedHours] = Field(description="Site by site; energy and profit cover these")
+    workloads: WorkloadCounts = Field(description="So far")
     energy: list[FeederEnergy]
     unbilled_ai_energy_mwh: Number = Field(
         description="Drawn by GPUs and in no rated usage: idle, failed switches, refused usage. "
@@ -97,190 +107,148 @@ class Report(BaseModel):
     )
     refused_usage: list[RefusedUsage]
     profit: Profit
-    policies: list[PolicyProfit] = Field(description="The same hours; hcp first")
+    policies: list[PolicyProfit] = Field(
+        description="All over the same hours, `from` to `compared_to` of each site; hcp first"
+    )
     invoices: InvoiceCounts
     clock: list[SiteClock]
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """came_up: start of the hour in which the site came up, which is not counted."""
-
-    site_id: str
-    came_up: datetime
-    start: datetime
-    until: datetime
-
-
 class Reports:
-    """One report is made at a time, and kept for a moment: asking often costs no more than once."""
+    """Whoever asks for the same while it is being made gets the same, and for a moment after."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, patience_s: float) -> None:
+        """patience_s: how long a report waits for the simulation"""
         self._database = database
-        self._lock = asyncio.Lock()
+        self._patience_s = patience_s
+        self.comparisons = Comparisons(database)
         self._kept: dict[str | None, tuple[float, Report]] = {}
+        self._making: dict[str | None, asyncio.Task[Report]] = {}
 
     async def report(self, site_id: str | None, sites: Iterable[Row]) -> Report:
         """sites: those it is about, for their clocks."""
-        async with self._lock:
-            made, report = self._kept.get(site_id, (0.0, None))
-            if report is None or time.monotonic() - made > KEPT_FOR_S:
-                report = await self._make(site_id, sites)
-                if len(self._kept) >= MAX_KEPT:
-                    self._kept.clear()
-                self._kept[site_id] = (time.monotonic(), report)
+        made, report = self._kept.get(site_id, (0.0, None))
+        if report is not None and time.monotonic() - made <= KEPT_FOR_S:
             return report
+        task = self._making.get(site_id)
+        if task is None:
+            task = asyncio.create_task(self._make(site_id, list(sites)), name="report")
+            self._making[site_id] = task
+            task.add_done_callback(lambda done: self._made(site_id, done))
+        return await asyncio.shield(task)
 
-    async def _make(self, site_id: str | None, sites: Iterable[Row]) -> Report:
+    async def close(self) -> None:
+        tasks = list(self._making.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.comparisons.close()
+
+    def _made(self, site_id: str | None, task: asyncio.Task[Report]) -> None:
+        del self._making[site_id]
+        if task.cancelled() or task.exception() is not None:
+            return
+        if len(self._kept) >= MAX_KEPT:
+            self._kept.clear()
+        self._kept[site_id] = (time.monotonic(), task.result())
+
+    async def _make(self, site_id: str | None, sites: list[Row]) -> Report:
         by_id = {row["site_id"]: row for row in sites}
         spans = [
-            _Span(row["site_id"], row["came_up"], row["start"], row["until"])
+            Span(row["site_id"], row["came_up"], row["start"], row["until"])
             for row in await queries.settled_spans(self._database, site_id)
             if row["site_id"] in by_id
         ]
         invoices = await queries.invoice_counts(self._database)
-        tariffs = {row["customer_id"]: row for row in await queries.newest_tariffs(self._database)}
-        actual, energy, refused, hours = Outcome(), [], [], []
-        billed_wh = 0
-        for span in spans:
-            values = (self._database, span.site_id, span.start, span.until)
-            actual += Outcome(**await queries.profit(*values))
-            energy += [
-                FeederEnergy(
-                    site_id=span.site_id,
-                    feeder_id=row["feeder_id"],
-                    energy_mwh=_mwh(row["energy_wh"]),
-                    ai_energy_mwh=_mwh(row["ai_energy_wh"]),
-                    mining_energy_mwh=_mwh(row["mining_energy_wh"]),
-                )
-                for row in await queries.feeder_energy(*values)
-            ]
-            billed_wh += await queries.billed_energy(*values)
-            refused += await queries.refused_usage(*values)
-            hours.append(await self._site_hours(span, by_id[span.site_id], tariffs))
-        naive = await asyncio.to_thread(simulate_all, hours)
+        energy = [row for span in spans for row in await self._energy(span)]
+        ai_mwh = sum((row.ai_energy_mwh for row in energy), Decimal(0))
         return Report.model_validate(
             {
                 "from": min((span.start for span in spans), default=None),
                 "to": max((span.until for span in spans), default=None),
                 "workloads": await queries.workload_counts(self._database, site_id),
                 "energy": energy,
-                "unbilled_ai_energy_mwh": sum((row.ai_energy_mwh for row in energy), Decimal(0))
-                - _mwh(billed_wh),
-                "refused_usage": refused,
-                "profit": Profit(**_amounts(actual)),
-                "policies": _policies(actual, naive),
+                "unbilled_ai_energy_mwh": ai_mwh - await self._billed_mwh(spans),
+                "refused_usage": [
+                    row
+                    for span in spans
+                    for row in await queries.refused_usage(
+                        self._database, span.site_id, span.start, span.until
+                    )
+                ],
+                **await self._money(spans),
                 "invoices": {**invoices, "total": money(invoices["total"])},
                 "clock": [{"site_id": name, "now": row["now"]} for name, row in by_id.items()],
             }
         )
 
-    async def _site_hours(self, span: _Span, site: Row, tariffs: Mapping[str, Row]) -> SiteHours:
-        database, site_id, until = self._database, span.site_id, span.until
-        caps = {feeder["feeder_id"]: feeder["power_cap_w"] for feeder in site["feeders"]}
-        groups = [
-            row
-            for row in await queries.unit_groups(database, site_id)
-            if row["feeder_id"] in caps and row["power_w"] > 0
+    async def _energy(self, span: Span) -> list[FeederEnergy]:
+        return [
+            FeederEnergy(
+                site_id=span.site_id,
+                feeder_id=row["feeder_id"],
+                energy_mwh=_mwh(row["energy_wh"]),
+                ai_energy_mwh=_mwh(row["ai_energy_wh"]),
+                mining_energy_mwh=_mwh(row["mining_energy_wh"]),
+            )
+            for row in await queries.feeder_energy(
+                self._database, span.site_id, span.start, span.until
+            )
         ]
-        gpus = tuple(_gpu_group(row) for row in groups if row["kind"] == "gpu")
-        models = sorted({group.model for group in gpus})
-        list_prices = _prices(site["gpu_prices"])
-        return SiteHours(
-            start_ms=to_ms(span.came_up),
-            counts_from_ms=to_ms(span.start),
-            end_ms=to_ms(until),
-            power_cap_w=site["power_cap_w"],
-            feeder_caps_w=caps,
-            asics=tuple(
-                _asic_group(row) for row in groups if row["kind"] == "asic" and row["hashrate_ths"]
-            ),
-            gpus=gpus,
-            power_prices=_series(
-                await queries.power_price_steps(database, site_id, until), "price_usd_per_mwh"
-            ),
-            hash_prices=_series(
-                await queries.hash_price_steps(database, site_id, until),
-                "hashprice_usd_per_ph_day",
-            ),
-            jobs=tuple(
-                _job(row, tariffs.get(row["customer_id"]), list_prices, models)
-                for row in await queries.submissions(database, site_id, until)
-            ),
-            curtailments=tuple(
-                (to_ms(row["starts_at"]), to_ms(row["ends_at"]), row["max_power_w"])
-                for row in await queries.curtailment_spans(database, site_id, until)
-            ),
-        )
+
+    async def _billed_mwh(self, spans: Iterable[Span]) -> Decimal:
+        found = [
+            await queries.billed_energy(self._database, span.site_id, span.start, span.until)
+            for span in spans
+        ]
+        return _mwh(sum(found))
+
+    async def _money(self, spans: list[Span]) -> dict[str, Any]:
+        """HCP over all settled hours, and beside the naive policies over the hours of those."""
+        compared = await self.comparisons.compare(spans, self._patience_s)
+        actual = beside = Outcome()
+        for span in spans:
+            whole = await self._actual(span, span.until)
+            actual += whole
+            reached = compared.get(span.site_id)
+            if reached is not None:
+                same = reached.until == span.until
+                beside += whole if same else await self._actual(span, reached.until)
+        return {
+            "hours": [_hours(span, compared.get(span.site_id)) for span in spans],
+            "profit": Profit(**_amounts(actual)),
+            "policies": _policies(beside, compared.values()),
+        }
+
+    async def _actual(self, span: Span, until: datetime) -> Outcome:
+        return Outcome(**await queries.profit(self._database, span.site_id, span.start, until))
+
+
+def _hours(span: Span, compared: Compared | None) -> ReportedHours:
+    return ReportedHours.model_validate(
+        {
+            "site_id": span.site_id,
+            "from": span.start,
+            "to": span.until,
+            "compared_to": compared.until if compared else None,
+        }
+    )
+
+
+def _policies(hcp: Outcome, compared: Iterable[Compared]) -> list[PolicyProfit]:
+    """Sites added up."""
+    naive = dict.fromkeys(POLICIES, Outcome())
+    for site in compared:
+        for policy, outcome in site.outcomes.items():
+            naive[policy] += outcome
+    return [
+        PolicyProfit(policy="hcp", **_amounts(hcp)),
+        *(PolicyProfit(policy=policy, **_amounts(outcome)) for policy, outcome in naive.items()),
+    ]
 
 
 def _mwh(energy_wh: int) -> Decimal:
     return Decimal(energy_wh) / WH_PER_MWH
-
-
-def _job(row: Row, tariff: Row | None, list_prices: dict[str, int], models: list[str]) -> Job:
-    """A customer without a contract pays list prices and the energy, as invoicing would sign it."""
-    wanted = [row["gpu_model"]] if row["gpu_model"] else models
-    paid = list_prices | (_prices(tariff["gpu_prices"]) if tariff else {})
-    most = row["max_price_usd_per_gpu_hour"]
-    prices = {
-        model: paid[model]
-        for model in wanted
-        if model in paid and (most is None or list_prices.get(model, 0) <= _micros(most))
-    }
-    duration_ms = row["duration_s"] * 1000
-    if row["state"] in {"completed", "failed"} and row["started_at"] is not None:
-        duration_ms = to_ms(row["ended_at"]) - to_ms(row["started_at"])
-    return Job(
-        workload_id=row["workload_id"],
-        submitted_ms=to_ms(row["submitted_at"]),
-        gpu_count=row["gpu_count"],
-        gpu_milli=row["gpu_milli"],
-        duration_ms=max(1, duration_ms),
-        prices=prices,
-        leaves_ms=to_ms(row["ended_at"]) if row["state"] == "cancelled" else None,
-        energy_adder_usd_micros_per_mwh=_adder(tariff),
-    )
-
-
-def _adder(tariff: Row | None) -> int | None:
-    if tariff is None:
-        return 0
-    return _micros(tariff["energy_adder_usd_per_mwh"]) if tariff["energy_pass_through"] else None
-
-
-def _prices(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    return {row["gpu_model"]: _micros(row["price_usd_per_gpu_hour"]) for row in rows}
-
-
-def _series(rows: Iterable[Row], column: str) -> PriceSeries:
-    return PriceSeries((to_ms(row["interval_start"]), _micros(row[column])) for row in rows)
-
-
-def _micros(amount: Decimal | str | int) -> int:
-    return int(Decimal(str(amount)) * MICROS)
-
-
-def _asic_group(row: Row) -> AsicGroup:
-    return AsicGroup(
-        feeder_id=row["feeder_id"],
-        count=row["count"],
-        power_w=row["power_w"],
-        hashrate_ths=row["hashrate_ths"],
-    )
-
-
-def _gpu_group(row: Row) -> GpuGroup:
-    return GpuGroup(
-        feeder_id=row["feeder_id"], model=row["model"], count=row["count"], power_w=row["power_w"]
-    )
-
-
-def _policies(actual: Outcome, naive: Mapping[Policy, Outcome]) -> list[PolicyProfit]:
-    return [
-        PolicyProfit(policy="hcp", **_amounts(actual)),
-        *(PolicyProfit(policy=policy, **_amounts(outcome)) for policy, outcome in naive.items()),
-    ]
 
 
 def _amounts(outcome: Outcome) -> dict[str, Money]:

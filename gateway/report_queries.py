@@ -120,67 +120,158 @@ async def invoice_counts(database: Database) -> Row:
     return row
 
 
-async def unit_groups(database: Database, site_id: str) -> list[Row]:
-    """Equal units on one feeder, with their mode of most power."""
+# what the naive policies are told -----------------------------------------------------------------
+
+
+async def read_models_agree(database: Database) -> bool:
+    """Whether all that is told below is as of one place in each log: no rebuild is under way."""
+    row = await database.row(
+        """SELECT NOT EXISTS (
+               SELECT FROM projection_positions
+               WHERE read_model IN ('sites', 'units', 'workloads', 'curtailments', 'prices',
+                                    'energy', 'usage', 'customers')
+               GROUP BY topic, partition HAVING min(next_offset) <> max(next_offset)) AS agree"""
+    )
+    return row is not None and row["agree"]
+
+
+async def unit_changes(database: Database, site_id: str) -> list[Row]:
+    """Equal units, with their mode of most power, and when they came or, registered anew, went."""
     return await database.rows(
-        """SELECT feeder_id, kind, model, power_w, hashrate_ths, count(*)::integer AS count
-           FROM (
-               SELECT u.feeder_id, u.kind, u.model, m.power_w, m.hashrate_ths
-               FROM units u CROSS JOIN LATERAL (
+        """WITH registered AS (
+               SELECT u.unit_id, u."offset", u.feeder_id, u.kind, u.model, m.power_w,
+                      m.hashrate_ths, site_time(u.site_id, u."offset", u.registered_at) AS since
+               FROM unit_registrations u CROSS JOIN LATERAL (
                    SELECT (offered ->> 'power_w')::bigint AS power_w,
                           (offered ->> 'hashrate_ths')::bigint AS hashrate_ths
                    FROM jsonb_array_elements(u.modes) AS offered
                    ORDER BY (offered ->> 'power_w')::bigint DESC LIMIT 1
-               ) m WHERE u.site_id = %(site_id)s
-           ) unit GROUP BY feeder_id, kind, model, power_w, hashrate_ths
-           ORDER BY feeder_id, kind, model, power_w, hashrate_ths""",
+               ) m WHERE u.site_id = %(site_id)s AND NOT u.rejected
+           ), spans AS (
+               SELECT *, lead(since) OVER (PARTITION BY unit_id ORDER BY "offset") AS until
+               FROM registered
+           ), changes AS (
+               SELECT since AS at, feeder_id, kind, model, power_w, hashrate_ths, 1 AS change
+               FROM spans
+               UNION ALL
+               SELECT until, feeder_id, kind, model, power_w, hashrate_ths, -1 FROM spans
+               WHERE until IS NOT NULL
+           )
+           SELECT at, feeder_id, kind, model, power_w, hashrate_ths, sum(change)::integer AS count
+           FROM changes WHERE power_w > 0 AND (kind = 'gpu' OR hashrate_ths > 0)
+           GROUP BY at, feeder_id, kind, model, power_w, hashrate_ths HAVING sum(change) <> 0
+           ORDER BY at, feeder_id, kind, model, power_w, hashrate_ths""",
         {"site_id": site_id},
     )
 
 
-async def power_price_steps(database: Database, site_id: str, until: datetime) -> list[Row]:
-    """Where several settlement points were published, the first by name, as for the actuals."""
+async def configurations(database: Database, site_id: str) -> list[Row]:
     return await database.rows(
-        """SELECT DISTINCT ON (interval_start) interval_start, price_usd_per_mwh
-           FROM power_prices WHERE site_id = %(site_id)s AND interval_start < %(until)s
-           ORDER BY interval_start, settlement_point""",
-        {"site_id": site_id, "until": until},
+        """SELECT site_time(site_id, "offset", configured_at) AS at, power_cap_w, feeders,
+                  gpu_prices
+           FROM site_configurations WHERE site_id = %(site_id)s AND NOT rejected
+           ORDER BY "offset" """,
+        {"site_id": site_id},
     )
 
 
-async def hash_price_steps(database: Database, site_id: str, until: datetime) -> list[Row]:
+async def curtailment_spans(database: Database, site_id: str) -> list[Row]:
+    """None begins before it was asked for."""
+    return await database.rows(
+        """SELECT greatest(starts_at, site_time(site_id, "offset", requested_at)) AS starts_at,
+                  least(ends_at, lifted_at) AS ends_at, max_power_w
+           FROM curtailments WHERE site_id = %(site_id)s ORDER BY "offset" """,
+        {"site_id": site_id},
+    )
+
+
+async def contracts(database: Database) -> list[Row]:
+    """With their tariffs, without those that invoicing refused."""
+    return await database.rows(
+        """SELECT c.customer_id, c.contract_id, c.starts_at, t.tariff_id, t.gpu_prices,
+                  t.energy_pass_through, t.energy_adder_usd_per_mwh
+           FROM contracts c JOIN tariffs t USING (customer_id, tariff_id)
+           WHERE NOT EXISTS (
+               SELECT FROM rejected_inputs r
+               WHERE r.key = c.customer_id AND r.subject = c.contract_id
+                 AND r.rejected_type = 'hcp.accounts.v1.ContractSigned'
+                 AND r.reason <> 'contract_id_taken')"""
+    )
+
+
+async def power_price_steps(
+    database: Database, site_id: str, start: datetime, until: datetime
+) -> list[Row]:
+    """The price that holds at the start, and all later ones. Where several settlement points were
+    published, the first by name, as for the actuals."""
+    return await database.rows(
+        """SELECT DISTINCT ON (interval_start) interval_start, interval_end, price_usd_per_mwh
+           FROM power_prices
+           WHERE site_id = %(site_id)s AND interval_start < %(until)s
+             AND interval_start >= coalesce(
+               (SELECT max(interval_start) FROM power_price_publications
+                WHERE site_id = %(site_id)s AND interval_start <= %(start)s AND NOT rejected),
+               %(start)s)
+           ORDER BY interval_start, settlement_point""",
+        {"site_id": site_id, "start": start, "until": until},
+    )
+
+
+async def hash_price_steps(
+    database: Database, site_id: str, start: datetime, until: datetime
+) -> list[Row]:
     return await database.rows(
         """SELECT interval_start, hashprice_usd_per_ph_day FROM hash_prices
-           WHERE site_id = %(site_id)s AND interval_start < %(until)s ORDER BY interval_start""",
-        {"site_id": site_id, "until": until},
+           WHERE site_id = %(site_id)s AND interval_start < %(until)s
+             AND interval_start >= coalesce(
+               (SELECT max(interval_start) FROM hash_price_publications
+                WHERE site_id = %(site_id)s AND interval_start <= %(start)s AND NOT rejected),
+               %(start)s)
+           ORDER BY interval_start""",
+        {"site_id": site_id, "start": start, "until": until},
     )
 
 
-async def curtailment_spans(database: Database, site_id: str, until: datetime) -> list[Row]:
-    return await database.rows(
-        """SELECT starts_at, least(ends_at, lifted_at) AS ends_at, max_power_w FROM curtailments
-           WHERE site_id = %(site_id)s AND starts_at < %(until)s ORDER BY starts_at""",
+async def prices_digest(database: Database, site_id: str, until: datetime) -> Row:
+    """Another one when a price before `until` is another."""
+    row = await database.row(
+        """SELECT (SELECT md5(string_agg(p::text, '' ORDER BY interval_start, settlement_point))
+                   FROM power_prices p
+                   WHERE site_id = %(site_id)s AND interval_start < %(until)s) AS power,
+                  (SELECT md5(string_agg(h::text, '' ORDER BY interval_start))
+                   FROM hash_prices h
+                   WHERE site_id = %(site_id)s AND interval_start < %(until)s) AS hash""",
         {"site_id": site_id, "until": until},
     )
+    assert row is not None
+    return row
 
 
-async def submissions(database: Database, site_id: str, until: datetime) -> list[Row]:
+async def queued_jobs(
+    database: Database, site_id: str, since: datetime, start: datetime, until: datetime
+) -> list[Row]:
+    """Queued since then, and not over before `start`. What routing refused was never queued."""
     return await database.rows(
-        """SELECT workload_id, customer_id, submitted_at, gpu_model, gpu_count, gpu_milli,
-                  duration_s, max_price_usd_per_gpu_hour, state, started_at, ended_at
+        """SELECT queued_at, workload_id, customer_id, gpu_model, gpu_count, gpu_milli, duration_s,
+                  max_price_usd_per_gpu_hour
            FROM workloads
-           WHERE site_id = %(site_id)s AND state <> 'rejected' AND submitted_at < %(until)s
-           ORDER BY submitted_at, workload_id""",
-        {"site_id": site_id, "until": until},
+           WHERE site_id = %(site_id)s AND queued_at >= %(since)s AND queued_at < %(until)s
+             AND (ended_at IS NULL OR ended_at >= %(start)s)
+           ORDER BY queued_at, workload_id""",
+        {"site_id": site_id, "since": since, "start": start, "until": until},
     )
 
 
-async def newest_tariffs(database: Database) -> list[Row]:
-    """By customer, the tariff of the newest contract."""
+async def ended_jobs(
+    database: Database, site_id: str, start: datetime, until: datetime
+) -> list[Row]:
+    """Cancelled, or what they ran in the end. One that failed without running says nothing."""
     return await database.rows(
-        """SELECT DISTINCT ON (c.customer_id) c.customer_id, t.gpu_prices, t.energy_pass_through,
-                  t.energy_adder_usd_per_mwh
-           FROM contracts c JOIN tariffs t
-             ON t.customer_id = c.customer_id AND t.tariff_id = c.tariff_id
-           ORDER BY c.customer_id, c.starts_at DESC, c.signed_at DESC, c.contract_id"""
+        """SELECT ended_at, workload_id, state, started_at FROM workloads
+           WHERE site_id = %(site_id)s AND ended_at >= %(start)s AND ended_at < %(until)s
+             AND queued_at IS NOT NULL
+             AND (state = 'cancelled'
+                  OR state IN ('completed', 'failed') AND started_at IS NOT NULL)
+           ORDER BY ended_at, workload_id""",
+        {"site_id": site_id, "start": start, "until": until},
     )

@@ -3,11 +3,14 @@
 Every configuration is kept with its place in the log, and the newest that routing did not refuse
 counts: refusing one brings back the one before. So do the newest ticks of a site's clock: one that
 routing refuses, from a far future say, does not stay.
+
+Where the log stood when routing closed an hour is kept too: it tells when something on the log was
+said, whatever time it gives itself (SQL: `site_time`).
 """
 
 from __future__ import annotations
 
-from projections.operations import Operation, Put, Table, Update
+from projections.operations import Insert, Operation, Put, Table, Update
 from projections.record import LogRecord, ReadModel, moment
 from schemas.envelope import Cause
 from schemas.events import sites
@@ -27,6 +30,11 @@ TICKS = Table(
     key=("site_id", "slot"),
     columns=("site_id", "slot", "partition", "offset", "at", "rejected"),
 )
+HOURS = Table(
+    "site_hours",
+    key=("site_id", "closed_until"),
+    columns=("site_id", "closed_until", "partition", "offset"),
+)
 # Older ones give way, so that a clock costs a bounded number of rows; each slot's newest stays.
 SLOTS = 64
 
@@ -37,6 +45,8 @@ def operations(record: LogRecord) -> list[Operation]:
             return [Put(CONFIGURATIONS, _configuration(record, event))]
         case sites.TimePassed() as event:
             return [Put(TICKS, _tick(record, event))]
+        case sites.HourClosed() as event:
+            return [Insert(HOURS, _hour(record, event))]
         case sites.InputRejected() as event:
             cause = record.envelope.cause
             return _refused(event.site_id, cause) if cause else []
@@ -70,6 +80,15 @@ def _tick(record: LogRecord, event: sites.TimePassed) -> dict[str, object]:
     }
 
 
+def _hour(record: LogRecord, event: sites.HourClosed) -> dict[str, object]:
+    return {
+        "site_id": event.site_id,
+        "closed_until": moment(event.closed_until),
+        "partition": record.partition,
+        "offset": record.offset,
+    }
+
+
 def _refused(site_id: str, cause: Cause) -> list[Operation]:
     """Only one of them holds what that record said."""
     place = {"partition": (cause.partition,), "offset": (cause.offset,)}
@@ -82,9 +101,11 @@ def _refused(site_id: str, cause: Cause) -> list[Operation]:
 READ_MODEL = ReadModel(
     name="sites",
     doc="Sites as configured, their clocks, and through views their planned power.",
-    tables=(CONFIGURATIONS, TICKS),
+    tables=(CONFIGURATIONS, TICKS, HOURS),
     topics=(SITES,),
-    reads=frozenset({sites.SiteConfigured, sites.TimePassed, sites.InputRejected}),
+    reads=frozenset(
+        {sites.SiteConfigured, sites.TimePassed, sites.HourClosed, sites.InputRejected}
+    ),
     operations=operations,
     owner=__name__,
 )

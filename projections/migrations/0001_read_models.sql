@@ -53,6 +53,26 @@ CREATE TABLE site_ticks (
 CREATE VIEW site_clocks AS
 SELECT site_id, max(at) AS now FROM site_ticks WHERE NOT rejected GROUP BY site_id;
 
+CREATE TABLE site_hours (
+    site_id text NOT NULL,
+    closed_until timestamptz NOT NULL,
+    partition integer NOT NULL,
+    "offset" bigint NOT NULL,
+    PRIMARY KEY (site_id, closed_until)
+);
+CREATE INDEX site_hours_by_offset ON site_hours (site_id, "offset");
+
+-- A time that a producer gave to what it said, kept within the hour in which it said it.
+CREATE FUNCTION site_time(site text, at_offset bigint, said timestamptz) RETURNS timestamptz
+LANGUAGE sql STABLE
+AS $$
+    SELECT greatest(
+        least(said, (SELECT closed_until FROM site_hours
+                     WHERE site_id = site AND "offset" > at_offset ORDER BY "offset" LIMIT 1)),
+        (SELECT closed_until FROM site_hours
+         WHERE site_id = site AND "offset" < at_offset ORDER BY "offset" DESC LIMIT 1))
+$$;
+
 -- units ------------------------------------------------------------------------------------------
 
 CREATE TABLE unit_registrations (
@@ -203,6 +223,9 @@ CREATE INDEX workloads_by_site ON workloads (site_id, submitted_at DESC, workloa
 -- As routing looks at them: negated, so that one row comparison says what comes after.
 CREATE INDEX workloads_queued ON workloads (site_id, (-priority), queue_offset, workload_id)
     WHERE state = 'queued' AND queued_at IS NOT NULL;
+CREATE INDEX workloads_by_queueing ON workloads (site_id, queued_at, workload_id);
+CREATE INDEX workloads_by_end ON workloads (site_id, ended_at, workload_id);
+CREATE INDEX workloads_live ON workloads (site_id, state) WHERE state IN ('queued', 'switching', 'running');
 
 CREATE TABLE workload_events (
     workload_id text NOT NULL,

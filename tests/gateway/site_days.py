@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from schemas.events import accounts, sites
+from schemas.topics import Event
+from streams.invoicing.contracts import on_demand
 from tests.projections.story import START, Said, Story
 
 QUARTER = 900_000
@@ -41,38 +43,49 @@ def day(
     return story
 
 
-def commission(story: Story, site: str) -> None:
+def grow(story: Story, site: str) -> None:
+    """Two days later everything is more."""
+    at = START + 48 * HOUR
+    hour = story.report(sites.TimePassed(site_id=site, at=at))
+    story.answer("routing", hour, sites.HourClosed(site_id=site, at=at, closed_until=at))
+    # What a producer says of its own time does not make it so: some are dated back.
+    story.report(_configured(site, at, power_cap_w=200_000, usd="9.35"))
+    for number in range(20):
+        registered_at = START if number % 2 else at
+        story.report(_unit(site, registered_at, f"late{number}", "asic"))
+    sign(story, site, starts_at=at)
+
+
+def sign(story: Story, site: str, *, starts_at: int) -> None:
+    """$9 for an H100, energy included."""
     story.report(
-        sites.SiteConfigured(
-            site_id=site,
-            at=START,
-            name="Gamma",
-            pool="default",
-            power_cap_w=10_000,
-            feeders=(sites.Feeder(feeder_id="f", power_cap_w=10_000),),
-            gpu_prices=(sites.GpuPrice(gpu_model="H100", price_usd_per_gpu_hour=Decimal("2.35")),),
+        accounts.TariffPublished(
+            customer_id=f"{site}-c1",
+            at=starts_at,
+            tariff_id="flat",
+            effective_from=starts_at,
+            gpu_prices=(accounts.GpuPrice(gpu_model="H100", price_usd_per_gpu_hour=Decimal(9)),),
+            energy_pass_through=False,
+            energy_adder_usd_per_mwh=Decimal(0),
         )
     )
-    off = sites.UnitMode(mode="off", power_w=0, hashrate_ths=0, tflops=0.0)
-    mine = sites.UnitMode(mode="normal", power_w=3500, hashrate_ths=200, tflops=0.0)
-    compute = sites.UnitMode(mode="compute", power_w=700, hashrate_ths=0, tflops=989.4)
-    for unit_id, kind, model, on in (
-        ("g1", "gpu", "H100", compute),
-        ("s1", "asic", "S21", mine),
-        ("s2", "asic", "S21", mine),
-    ):
-        story.report(
-            sites.UnitRegistered(
-                site_id=site,
-                at=START,
-                unit_id=unit_id,
-                feeder_id="f",
-                kind=kind,
-                model=model,
-                memory_gb=80 if kind == "gpu" else 0,
-                modes=(off, on),
-            )
+    story.report(
+        accounts.ContractSigned(
+            customer_id=f"{site}-c1",
+            at=starts_at,
+            contract_id="flat",
+            tariff_id="flat",
+            starts_at=starts_at,
+            billing_period="day",
+            grace_s=3600,
         )
+    )
+
+
+def commission(story: Story, site: str) -> None:
+    story.report(_configured(site, START, power_cap_w=10_000, usd="2.35"))
+    for unit_id, kind in (("g1", "gpu"), ("s1", "asic"), ("s2", "asic")):
+        story.report(_unit(site, START, unit_id, kind))
     story.report(
         sites.HashpricePublished(
             site_id=site,
@@ -83,6 +96,35 @@ def commission(story: Story, site: str) -> None:
             fees_sats=0,
             btc_price_usd=Decimal(90_000),
         )
+    )
+
+
+def _configured(site: str, at: int, *, power_cap_w: int, usd: str) -> sites.SiteConfigured:
+    return sites.SiteConfigured(
+        site_id=site,
+        at=at,
+        name=site.title(),
+        pool="default",
+        power_cap_w=power_cap_w,
+        feeders=(sites.Feeder(feeder_id="f", power_cap_w=power_cap_w),),
+        gpu_prices=(sites.GpuPrice(gpu_model="H100", price_usd_per_gpu_hour=Decimal(usd)),),
+    )
+
+
+def _unit(site: str, at: int, unit_id: str, kind: str) -> sites.UnitRegistered:
+    gpu = kind == "gpu"
+    off = sites.UnitMode(mode="off", power_w=0, hashrate_ths=0, tflops=0.0)
+    compute = sites.UnitMode(mode="compute", power_w=700, hashrate_ths=0, tflops=989.4)
+    mine = sites.UnitMode(mode="normal", power_w=3500, hashrate_ths=200, tflops=0.0)
+    return sites.UnitRegistered(
+        site_id=site,
+        at=at,
+        unit_id=unit_id,
+        feeder_id="f",
+        kind=kind,
+        model="H100" if gpu else "S21",
+        memory_gb=80 if gpu else 0,
+        modes=(off, compute if gpu else mine),
     )
 
 
@@ -184,11 +226,13 @@ def _usage(story: Story, site: str, submitted: Said, *, refused: bool) -> None:
         collected_until=START + 20 * QUARTER,
     )
     answered = story.answer("metering", submitted, *recorded, collected)
+    agreed: tuple[Event, ...] = on_demand(f"{site}-c1", at=START + 3 * HOUR)
     for said, usage, (*_, amount) in zip(answered[:-1], recorded, slices, strict=True):
         if refused and usage.meter == "gpu_time":
-            story.answer("invoicing", said, _refusal(usage))
+            story.answer("invoicing", said, *agreed, _refusal(usage))
         else:
-            story.answer("invoicing", said, _rating(usage, amount))
+            story.answer("invoicing", said, *agreed, _rating(usage, amount))
+        agreed = ()  # once
 
 
 def _refusal(usage: accounts.UsageRecorded) -> accounts.InputRejected:

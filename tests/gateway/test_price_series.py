@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from gateway.price_series import WINDOW_MS, PriceSeries, strike_switches
+from gateway.price_series import WINDOW_MS, PriceSeries, StrikeRule
 
 USD = 1_000_000
 
@@ -11,7 +11,7 @@ def series(*usd: int) -> PriceSeries:
 
 
 def switches(*usd: int) -> list[tuple[int, bool]]:
-    found = strike_switches(series(*usd), 0, len(usd) * WINDOW_MS)
+    found = StrikeRule().switches(series(*usd), 0, len(usd) * WINDOW_MS)
     return [(moment // WINDOW_MS, on) for moment, on in found]
 
 
@@ -46,3 +46,14 @@ def test_mining_comes_back_after_four_windows_below_80() -> None:
 def test_mining_goes_off_at_once_at_150() -> None:
     assert switches(20, 150, 20, 20, 20, 20, 20) == [(1, False), (6, True)]
     assert switches(20, 149, 20) == []
+
+
+def test_the_strike_rule_goes_on_where_it_was() -> None:
+    usd = (90, 90, 70, 70, 70, 90, 70, 70, 70, 70, 150, 70)
+    rule, prices = StrikeRule(), series(*usd)
+    found = [
+        switch
+        for window in range(len(usd))
+        for switch in rule.switches(prices, window * WINDOW_MS, (window + 1) * WINDOW_MS)
+    ]
+    assert [(moment // WINDOW_MS, on) for moment, on in found] == switches(*usd)

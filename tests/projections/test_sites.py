@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from projections.operations import Operation, Put, Update
+from projections.operations import Insert, Operation, Put, Update
 from projections.record import LogRecord
-from projections.sites import CONFIGURATIONS, SLOTS, TICKS, operations
+from projections.sites import CONFIGURATIONS, HOURS, SLOTS, TICKS, operations
 from schemas.events import sites
 from tests.projections.given import MIDNIGHT, T0, record
 
@@ -63,6 +63,16 @@ REFUSED = sites.InputRejected(
                 )
             ],
             id="clock",
+        ),
+        pytest.param(
+            record(sites.HourClosed(site_id="alpha", at=T0 + 1500, closed_until=T0)),
+            [
+                Insert(
+                    HOURS,
+                    {"site_id": "alpha", "closed_until": MIDNIGHT, "partition": 0, "offset": 7},
+                )
+            ],
+            id="hour closed",
         ),
         pytest.param(
             record(REFUSED, offset=9, answers=7),
