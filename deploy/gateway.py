@@ -37,7 +37,22 @@ class Workloads(msgspec.Struct, frozen=True):
 class FeederEnergy(msgspec.Struct, frozen=True):
     site_id: str
     feeder_id: str
-    energy_mwh: str | float
+    energy_mwh: str
+    ai_energy_mwh: str
+    mining_energy_mwh: str
+
+
+class RefusedUsage(msgspec.Struct, frozen=True):
+    site_id: str
+    reason: str
+    count: int
+
+
+class ReportedHours(msgspec.Struct, frozen=True):
+    site_id: str
+    begins: str = msgspec.field(name="from")
+    ends: str = msgspec.field(name="to")
+    compared_until: str | None = msgspec.field(name="compared_to")
 
 
 class Profit(msgspec.Struct, frozen=True):
@@ -69,6 +84,9 @@ class Report(msgspec.Struct, frozen=True):
     policies: list[PolicyProfit]
     invoices: Invoices
     clock: list[SiteClock]
+    hours: list[ReportedHours]
+    unbilled_ai_energy_mwh: str
+    refused_usage: list[RefusedUsage]
     begins: str | None = msgspec.field(name="from", default=None)
     ends: str | None = msgspec.field(name="to", default=None)
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import ROUND_HALF_UP, Decimal
 from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.table import Table
 
 from deploy.display import last_exits, process_table
-from deploy.gateway import Money, Profit, Report
+from deploy.gateway import Money, Profit, Report, ReportedHours
 from deploy.local.state import StackState
 from deploy.scene import minute
 
+CENT = Decimal("0.01")
+KWH = Decimal("0.001")  # of a MWh
+STRIKE_RULE = (
+    "strike rule: ASICs off after 2 five-minute windows above $80/MWh, on after 4\n"
+    "below, off at once at $150/MWh. Profit is AI and mining revenue less power cost."
+)
 POLICY_NAMES = {
     "hcp": "HCP",
     "always_mine": "always mine",
@@ -42,31 +49,94 @@ def print_endpoints(console: Console, state: StackState) -> None:
 
 def print_report(console: Console, report: Report) -> None:
     if report.begins is None:
-        console.print("no hour is complete yet")
-    else:
-        console.print(f"complete hours from {minute(report.begins)} to {minute(report.ends)}")
-    workloads = plain_table("workloads", "", "")
+        console.print("no hour is settled yet", highlight=False)
+    for hours in report.hours:
+        span = f"{minute(hours.begins)} to {minute(hours.ends)}"
+        console.print(f"{hours.site_id}: settled hours from {span}", highlight=False)
+    workloads = plain_table("workloads so far", "", "")
     for state in report.workloads.__struct_fields__:
         workloads.add_row(state, f"{getattr(report.workloads, state):,}")
-    energy = plain_table("energy by feeder", "", "MWh")
-    for row in report.energy:
-        energy.add_row(f"{row.site_id} {row.feeder_id}", f"{Decimal(str(row.energy_mwh)):,.3f}")
-    money = plain_table(
-        *("the same hours under each policy, in dollars", ""),
-        *("AI revenue", "mining revenue", "power cost", "profit"),
-    )
-    named = {entry.policy: entry for entry in report.policies}
-    rows: list[tuple[str, Profit]] = [("hcp", named.pop("hcp", report.profit)), *named.items()]
-    for policy, profit in rows:
-        amounts = (profit.ai_revenue, profit.mining_revenue, profit.power_cost, profit.profit)
-        money.add_row(POLICY_NAMES.get(policy, policy), *map(dollars, amounts))
-    invoices = plain_table("invoices", "", "")
+    console.print(workloads, _energy_table(report))
+    for line in _nobody_pays(report):
+        console.print(line, highlight=False)
+    if any(hours.compared_until != hours.ends for hours in report.hours):
+        title = "profit of HCP in the settled hours, in dollars"
+        console.print(_money_table(title, [("hcp", report.profit)]))
+    policies = [(entry.policy, entry) for entry in report.policies]
+    console.print(_money_table("the same hours under each policy, in dollars", policies))
+    console.print(STRIKE_RULE, highlight=False)
+    for hours in report.hours:
+        if hours.compared_until != hours.ends:
+            console.print(_so_far(hours), highlight=False)
+    invoices = plain_table("invoices so far", "", "")
     invoices.add_row("finalized", f"{report.invoices.finalized:,}")
     invoices.add_row("drafted", f"{report.invoices.drafted:,}")
-    for table in (workloads, energy, money, invoices):
-        console.print(table)
+    console.print(invoices)
     total = report.invoices.total
     console.print(f"invoiced: {dollars(total)} {total.currency}", highlight=False)
+
+
+def _energy_table(report: Report) -> Table:
+    table = plain_table("energy by feeder, in MWh", "", "AI", "mining", "in all")
+    rows = [
+        (
+            f"{row.site_id} {row.feeder_id}",
+            Decimal(row.ai_energy_mwh),
+            Decimal(row.mining_energy_mwh),
+        )
+        for row in report.energy
+    ]
+    if len(rows) > 1:
+        ai, mining = (sum(column, Decimal(0)) for column in list(zip(*rows, strict=True))[1:])
+        rows.append(("all feeders", ai, mining))
+    for name, *parts in rows:
+        table.add_row(name, *(f"{part:,}" for part in adding_up(parts, KWH)))
+    return table
+
+
+def _nobody_pays(report: Report) -> Iterator[str]:
+    unbilled = Decimal(report.unbilled_ai_energy_mwh)
+    if unbilled:
+        yield f"of AI, on nobody's bill (idle, failed switches, refused): {unbilled:,.3f} MWh"
+    for row in report.refused_usage:
+        yield f"usage refused on {row.site_id} ({row.reason}): {row.count:,}"
+
+
+def _money_table(title: str, rows: Iterable[tuple[str, Profit]]) -> Table:
+    table = plain_table(title, "", "AI revenue", "mining revenue", "power cost", "profit")
+    for policy, profit in rows:
+        table.add_row(POLICY_NAMES.get(policy, policy), *cents(profit))
+    return table
+
+
+def _so_far(hours: ReportedHours) -> str:
+    if hours.compared_until is None:
+        return f"{hours.site_id} is not compared yet: its hours are still being simulated"
+    until = minute(hours.compared_until)
+    return f"{hours.site_id} is compared up to {until} so far: the rest is still being simulated"
+
+
+def cents(profit: Profit) -> list[str]:
+    """Revenue from AI and from mining, cost of power, profit."""
+    earned = Decimal(profit.ai_revenue.amount), Decimal(profit.mining_revenue.amount)
+    ai, mining, power, whole = adding_up([*earned, -Decimal(profit.power_cost.amount)], CENT)
+    return [f"{amount:,}" for amount in (ai, mining, -power, whole)]
+
+
+def adding_up(exact: Sequence[Decimal], step: Decimal) -> list[Decimal]:
+    """The parts in whole steps, and then their sum.
+
+    The sum is the nearest step. Each part rounded for itself may miss it by a step or two: then
+    those that were rounded furthest are rounded the other way.
+    """
+    shown = [part.quantize(step, ROUND_HALF_UP) for part in exact]
+    whole = sum(exact, Decimal(0)).quantize(step, ROUND_HALF_UP)
+    apart = whole - sum(shown)
+    back = step.copy_sign(apart)
+    furthest = sorted(range(len(shown)), key=lambda at: back * (shown[at] - exact[at]))
+    for at in furthest[: int(abs(apart) / step)]:
+        shown[at] += back
+    return [part + 0 for part in (*shown, whole)]  # never -0.00
 
 
 def plain_table(title: str, first: str, *numbers: str) -> Table:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from decimal import Decimal
 
 import httpx
 import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from rich.console import Console
 
-from deploy.gateway import Report, problem
-from deploy.reporting import print_report
+from deploy.gateway import Money, Profit, Report, problem
+from deploy.reporting import cents, print_report
 from deploy.scene import Play, Scene
 
 
@@ -22,13 +26,30 @@ PROFIT = {
     "ai_revenue": usd("12345.678901"),
     "mining_revenue": usd("1234.5"),
     "power_cost": usd("-99.1"),
-    "profit": usd("1234567.11"),
+    "profit": usd("13679.278901"),
+}
+HOURS = {
+    "site_id": "west",
+    "from": "2024-05-08T00:00:00Z",
+    "to": "2024-05-08T12:00:00Z",
+    "compared_to": "2024-05-08T12:00:00Z",
 }
 ANSWER = {
     "from": "2024-05-08T00:00:00Z",
     "to": "2024-05-08T12:00:00Z",
     "workloads": {"submitted": 412, "placed": 400, "queued": 7, "completed": 398},
-    "energy": [{"site_id": "west", "feeder_id": "f1", "energy_mwh": "12.3456"}],
+    "hours": [HOURS],
+    "energy": [
+        {
+            "site_id": "west",
+            "feeder_id": "f1",
+            "energy_mwh": "12.3456",
+            "ai_energy_mwh": "2.3456",
+            "mining_energy_mwh": "10",
+        }
+    ],
+    "unbilled_ai_energy_mwh": "0.5",
+    "refused_usage": [{"site_id": "west", "reason": "unpriced_model", "count": 4}],
     "profit": PROFIT,
     "policies": [
         {"policy": name, **PROFIT}
@@ -50,14 +71,45 @@ def test_the_report_fits_a_terminal_and_leaves_nothing_out() -> None:
     text = shown(ANSWER)
     assert max(map(len, text.splitlines())) <= 80
     assert "from 2024-05-08 00:00Z to 2024-05-08 12:00Z" in text
-    for figure in ("412", "400", "398", "12.346", "12,345.68", "-99.10", "1,234,567.11", "31"):
+    for figure in ("412", "400", "398", "12.346", "2.346", "10.000", "0.500", "31"):
         assert figure in text, figure
+    for amount in ("12,345.68", "1,234.50", "-99.10", "13,679.28"):
+        assert amount in text, amount
+    assert "unpriced_model): 4" in text
+    assert "simulated" not in text
     for policy in ("HCP", "always mine", "AI first", "strike rule 2-up/4-down"):
         assert policy in text, policy
 
 
 def test_before_the_first_hour_the_report_says_so() -> None:
-    assert "no hour is complete yet" in shown({**ANSWER, "from": None, "to": None})
+    nothing: dict[str, object] = {"from": None, "to": None, "hours": [], "energy": []}
+    assert "no hour is settled yet" in shown({**ANSWER, **nothing})
+
+
+@pytest.mark.parametrize(
+    ("compared_to", "said"),
+    [
+        (None, "west is not compared yet"),
+        ("2024-05-08T06:00:00Z", "west is compared up to 2024-05-08 06:00Z so far"),
+    ],
+)
+def test_the_report_says_which_hours_are_compared(compared_to: str | None, said: str) -> None:
+    hours = [{**HOURS, "compared_to": compared_to}]
+    assert said in shown({**ANSWER, "hours": hours})
+
+
+@given(amounts=st.tuples(*[st.integers(-(10**12), 10**12)] * 3))
+@example(amounts=(4_000, 4_000, -4_000))
+@example(amounts=(5_000, 5_000, 5_000))
+def test_the_table_adds_up_to_the_cent(amounts: tuple[int, int, int]) -> None:
+    """As the gateway's amounts do to the micro-dollar."""
+    ai, mining, power = (Decimal(amount).scaleb(-6) for amount in amounts)
+    exact = ai, mining, power, ai + mining - power
+    money = (Money(amount=f"{amount:f}", currency="USD") for amount in exact)
+    shown = [Decimal(cell.replace(",", "")) for cell in cents(Profit(*money))]
+    assert shown[0] + shown[1] - shown[2] == shown[3]
+    assert all(abs(was - cell) <= Decimal("0.01") for was, cell in zip(exact, shown, strict=True))
+    assert abs(exact[3] - shown[3]) <= Decimal("0.005")
 
 
 def test_a_refusal_names_every_option() -> None:
