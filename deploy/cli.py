@@ -16,7 +16,7 @@ from rich.console import Console
 from deploy import detached, explanation, reporting, up
 from deploy.errors import DeployError
 from deploy.gateway import Gateway
-from deploy.local import state
+from deploy.local import proxies, state
 from deploy.local.child import last_lines
 from deploy.local.directory import DataDirectory
 from deploy.local.state import StackState
@@ -42,6 +42,7 @@ HERE = Path(".hcp")
 
 
 def main() -> None:
+    os.environ.update(proxies.bypassed(os.environ))
     try:
         app()
     except DeployError as error:

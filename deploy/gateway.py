@@ -8,6 +8,7 @@ import httpx
 import msgspec
 
 from deploy.errors import DeployError
+from deploy.local.proxies import is_loopback
 
 TIMEOUT_S = 30.0
 OPTIONS = {"max_price_usd_per_gpu_hour": "--max-price"}  # not named like their field
@@ -94,13 +95,13 @@ class Report(msgspec.Struct, frozen=True):
 class Gateway:
     def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
         self._url = url
-        self._client = httpx.Client(timeout=timeout_s)
+        self._client = httpx.Client(timeout=timeout_s, trust_env=not is_loopback(url))
 
     def get(self, path: str, **parameters: str) -> dict[str, Any]:
-        return self._answer(self._client.build_request("GET", self._of(path), params=parameters))
+        return self._answer("GET", path, query=parameters)
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        return self._answer(self._client.build_request("POST", self._of(path), json=body))
+        return self._answer("POST", path, body=body)
 
     def report(self, site_id: str | None = None) -> Report:
         answer = self.get("/report", **({"site_id": site_id} if site_id else {}))
@@ -109,12 +110,23 @@ class Gateway:
         except msgspec.ValidationError as error:
             raise GatewayError(f"The gateway's report is of another version: {error}.") from error
 
-    def _of(self, path: str) -> str:
-        return f"{self._url}/api/v1{path}"
-
-    def _answer(self, request: httpx.Request) -> dict[str, Any]:
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, str] | None = None,
+        body: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
         try:
-            response = self._client.send(request)
+            response = self._client.request(
+                method, f"{self._url}/api/v1{path}", params=query, json=body
+            )
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise GatewayError(
+                f"{self._url} is not a URL: give --gateway or HCP_GATEWAY_URL one that begins with "
+                "http:// or https://."
+            ) from error
         except httpx.TimeoutException as error:
             raise GatewayError(f"The gateway at {self._url} did not answer in time.") from error
         except httpx.TransportError as error:

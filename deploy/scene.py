@@ -84,7 +84,7 @@ class Watcher:
 
     def __init__(self, gateway_url: str, simulator_url: str, resumed: bool) -> None:
         self._gateway = Gateway(gateway_url, TIMEOUT_S)
-        self._simulator_url = simulator_url
+        self._simulator = httpx.Client(base_url=simulator_url, timeout=TIMEOUT_S, trust_env=False)
         self._asked_at = float("-inf")
         self._scene = Scene(None, None, None, resumed)
 
@@ -101,8 +101,7 @@ class Watcher:
 
     def _play(self) -> Play | None:
         try:
-            answer = httpx.get(f"{self._simulator_url}/status", timeout=TIMEOUT_S)
-            return msgspec.json.decode(answer.content, type=Play)
+            return msgspec.json.decode(self._simulator.get("/status").content, type=Play)
         except (httpx.TransportError, msgspec.DecodeError):
             return None  # between two restarts there is nothing to say
 

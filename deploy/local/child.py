@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.errors import StartError
+from deploy.local import proxies
 
 LAUNCHER = Path(__file__).with_name("launch.py")
 TELLING = ("Caused by", "ERROR", "FATAL", "Error:", "error:")
@@ -46,7 +47,7 @@ class Child:
         with log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(LAUNCHER), *options, "--", *command.argv],
-                env={**os.environ, **command.env},
+                env={**os.environ, **proxies.bypassed(os.environ), **command.env},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

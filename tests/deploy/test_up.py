@@ -8,8 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -18,57 +16,7 @@ import pytest
 from deploy.local import state
 from deploy.local.directory import DataDirectory
 from deploy.local.ports import choose_free
-from deploy.local.state import StackState
-
-ROOT = Path(__file__).parents[2]
-
-
-def hcp(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "deploy.cli", *arguments],
-        env={**os.environ, "COLUMNS": "200", **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def tiny(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    (port,) = choose_free(1)
-    argv = [sys.executable, "-m", "tests.deploy.tiny_stack", str(tmp_path / "data"), str(port)]
-    with (tmp_path / "output").open("wb") as output:
-        process = subprocess.Popen(argv, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
-    yield process
-    for child in psutil.Process(process.pid).children() if process.poll() is None else []:
-        child.kill()
-    process.kill()
-    process.wait()
-
-
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-
-
-def running(data: Path) -> StackState:
-    wait_for(lambda: phase(data) == "running", "the stack did not start")
-    current = state.read(data / "state.json")
-    assert current is not None
-    return current
-
-
-def phase(data: Path) -> str:
-    current = state.read(data / "state.json")
-    return current.phase if current else "none"
+from tests.deploy.driving import assert_one_sentence, hcp, phase, running, wait_for
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -248,10 +196,3 @@ def test_without_a_gateway_each_question_is_answered_by_one_sentence(
         *command, "--data-dir", str(tmp_path), HCP_GATEWAY_URL=f"http://127.0.0.1:{closed}"
     )
     assert_one_sentence(answer, f"No gateway answers at http://127.0.0.1:{closed}")
-
-
-def assert_one_sentence(answer: subprocess.CompletedProcess[str], expected: str) -> None:
-    assert answer.returncode == 1, answer
-    assert expected in answer.stderr
-    assert "Traceback" not in answer.stderr + answer.stdout
-    assert len(answer.stderr.strip().splitlines()) == 1, answer.stderr

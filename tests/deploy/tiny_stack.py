@@ -16,7 +16,8 @@ from rich.console import Console
 from deploy.local.child import Command
 from deploy.local.directory import DataDirectory
 from deploy.local.infrastructure import Addresses
-from deploy.local.plan import Plan, succeeds
+from deploy.local.plan import Plan
+from deploy.local.probe import succeeds
 from deploy.up import Stack
 
 HEALTH = json.dumps({"status": "ok", "components": [{"name": "trial", "status": "ok"}]})
