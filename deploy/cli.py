@@ -27,8 +27,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-out = Console(soft_wrap=True)
-err = Console(stderr=True, soft_wrap=True)
+# markup: what processes say has brackets of its own
+out = Console(soft_wrap=True, markup=False)
+err = Console(stderr=True, soft_wrap=True, markup=False)
 
 DataDir = Annotated[
     Path, typer.Option(envvar="HCP_DATA_DIR", help="Where data, logs and state are kept.")
@@ -46,7 +47,7 @@ def main() -> None:
     try:
         app()
     except DeployError as error:
-        err.print(f"hcp: {error}", highlight=False, markup=False)
+        err.print(f"hcp: {error}", highlight=False)
         sys.exit(1)
     except BrokenPipeError:  # `hcp logs | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -119,7 +120,7 @@ def logs(
         return
     for name, texts in chosen.items():
         for text in texts:
-            out.print(text if process else f"{name}: {text}", markup=False, highlight=False)
+            out.print(text if process else f"{name}: {text}", highlight=False)
 
 
 @app.command()
@@ -198,7 +199,7 @@ def gateway_url(given: str | None, data_dir: Path) -> str:
     if given:
         return given.rstrip("/")
     current = state.read(DataDirectory(data_dir).state_file)
-    return current.address("gateway") if current else "http://127.0.0.1:8080"
+    return (current and current.address("gateway")) or "http://127.0.0.1:8080"
 
 
 def print_json(value: object) -> None:

@@ -18,7 +18,7 @@ from deploy.local.reap import reap
 from deploy.up import Options
 
 START_WITHIN_S = 900.0  # a first start downloads 200 MB
-STOP_WITHIN_S = 120.0  # the sum of what the processes may take
+STOP_WITHIN_S = 120.0  # more than what the stages may take, one after the other
 POLL_S = 0.2
 ERROR = "hcp: "  # how cli.main begins the sentence it ends with
 
@@ -55,11 +55,11 @@ def start(options: Options, console: Console) -> None:
         offset += len(complete)
         for line in complete.decode(errors="replace").splitlines():
             if not ended and not line.startswith(ERROR):  # raised below, when it has ended
-                console.print(line, markup=False, highlight=False)
+                console.print(line, highlight=False)
         if ended:
             last = (last_lines(log, 1) or ["it said nothing"])[0].removeprefix(ERROR)
             raise StartError(last)
-        current = state.read(directory.state_file)
+        current = state.glance(directory.state_file)
         if current and current.supervisor_pid == process.pid and current.phase == "running":
             console.print("running in the background; `hcp down` stops it", highlight=False)
             return
@@ -71,10 +71,16 @@ def start(options: Options, console: Console) -> None:
 def stop(directory: DataDirectory, console: Console) -> None:
     """Stop a running supervisor, or what a killed one left; nothing to stop is no error."""
     current = state.read(directory.state_file)
+    living = current and state.alive(current.supervisor_pid, current.supervisor_started_at)
+    if not living and directory.is_claimed():
+        raise StartError(
+            f"Somebody holds {directory.path}/lock and has not said who: if `hcp up` was started "
+            "just now, try again in a moment."
+        )
     if current is None:
         console.print(f"nothing has been started with data directory {directory.path}")
         return
-    if not state.alive(current.supervisor_pid, current.supervisor_started_at):
+    if not living:
         left = reap(directory.state_file)
         console.print(f"stopped {', '.join(left)}" if left else "nothing is running")
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Protocol
 
@@ -20,6 +21,8 @@ STATE_STYLE = {"running": "green", "starting": "yellow", "waiting": "red", "stop
 
 
 class Display(Protocol):
+    shows_memory: bool
+
     def __enter__(self) -> Display: ...
     def __exit__(
         self,
@@ -36,6 +39,8 @@ class Display(Protocol):
 
 class LineDisplay:
     """For pipes and log files: at most one line of figures every few seconds, and only news."""
+
+    shows_memory = False
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -54,7 +59,7 @@ class LineDisplay:
         return
 
     def say(self, line: str) -> None:
-        self._console.print(line, highlight=False, soft_wrap=True)
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def show(self, processes: list[ProcessRecord], scene: Scene | None) -> None:
         if scene is None or time.monotonic() - self._shown_at < LINE_EVERY_S:
@@ -72,6 +77,8 @@ class LineDisplay:
 
 class LiveDisplay:
     """For a terminal: the processes, and the scenario beneath them."""
+
+    shows_memory = True
 
     def __init__(self, console: Console) -> None:
         # refreshed from our own loop: a second thread and starting processes do not mix
@@ -91,7 +98,7 @@ class LiveDisplay:
         self._live.stop()
 
     def say(self, line: str) -> None:
-        self._console.print(line, highlight=False, soft_wrap=True)
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def show(self, processes: list[ProcessRecord], scene: Scene | None) -> None:
         parts: list[RenderableType] = [process_table(processes), last_exits(processes)]
@@ -100,8 +107,38 @@ class LiveDisplay:
         self._live.update(Group(*parts), refresh=True)
 
 
+class SteadyDisplay:
+    """A display whose terminal may close, or whose file's disk may fill: what runs goes on."""
+
+    def __init__(self, inner: Display) -> None:
+        self._inner = inner
+        self.shows_memory = inner.shows_memory
+
+    def __enter__(self) -> SteadyDisplay:
+        with suppress(OSError):
+            self._inner.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with suppress(OSError):
+            self._inner.__exit__(kind, error, trace)
+
+    def say(self, line: str) -> None:
+        with suppress(OSError):
+            self._inner.say(line)
+
+    def show(self, processes: list[ProcessRecord], scene: Scene | None) -> None:
+        with suppress(OSError):
+            self._inner.show(processes, scene)
+
+
 def display_for(console: Console) -> Display:
-    return LiveDisplay(console) if console.is_terminal else LineDisplay(console)
+    return SteadyDisplay(LiveDisplay(console) if console.is_terminal else LineDisplay(console))
 
 
 def process_table(processes: list[ProcessRecord]) -> Table:

@@ -30,7 +30,8 @@ POLICY_NAMES = {
 
 def print_status(console: Console, state: StackState) -> None:
     why = f": {state.error}" if state.error else ""
-    console.print(f"{state.phase}{why} (scenario {state.scenario}, data in {state.data_dir})")
+    scenario = f"scenario {state.scenario}, " if state.scenario else ""
+    console.print(f"{state.phase}{why} ({scenario}data in {state.data_dir})")
     console.print(process_table(state.processes))
     console.print(last_exits(state.processes))
     total = sum(process.memory_mb or 0 for process in state.processes)

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
-import psutil
 from rich.console import Console
 
 from deploy.display import Display, display_for
-from deploy.errors import DeployError
+from deploy.errors import DataDirectoryError, DeployError
 from deploy.gateway import Gateway, GatewayError
 from deploy.local import plan as planning
 from deploy.local import state
 from deploy.local.artifacts import fetch
-from deploy.local.child import Command, run_once
+from deploy.local.child import Command, StopRequested, run_once
 from deploy.local.directory import DataDirectory, settle_scenario
 from deploy.local.plan import Plan
 from deploy.local.reap import reap
-from deploy.local.state import Phase, StackState
-from deploy.local.supervisor import StopRequested, Supervisor
+from deploy.local.supervisor import Supervisor
+from deploy.recorder import Recorder
 from deploy.reporting import without_password
 from deploy.scene import Watcher, minute
+from deploy.stopping import StopSignals
 
 TICK_S = 0.25
 SHOW_EVERY_S = 1.0
@@ -48,18 +46,55 @@ def run(options: Options, console: Console) -> None:
     directory = DataDirectory(options.data_dir)
     resumed = (directory.path / "stamp.json").exists()
     directory.claim()
+    signals = StopSignals()
+    signals.install()
     try:
-        plan = prepare(directory, options, console)
-        Stack(directory, plan, resumed, console, background=options.background).run()
+        run_claimed(directory, options, resumed, console, signals)
     finally:
         directory.release()
 
 
-def prepare(directory: DataDirectory, options: Options, console: Console) -> Plan:
-    """Everything that can fail before a process is started."""
-    left = reap(directory.state_file)
+def run_claimed(
+    directory: DataDirectory,
+    options: Options,
+    resumed: bool,
+    console: Console,
+    signals: StopSignals,
+) -> None:
+    display = display_for(console)
+    recorder = Recorder(directory, options.scenario)
+    try:
+        with signals.interrupting():
+            reap_leftovers(directory, display)
+            recorder.enter("starting")
+            plan = prepare(directory, options, display)
+    except KeyboardInterrupt:
+        recorder.end()
+        display.say("stopped before anything was started")
+        return
+    except DeployError as error:
+        recorder.fail(str(error))
+        recorder.end()
+        raise
+    Stack(
+        *(directory, plan, recorder, signals, display),
+        resumed=resumed,
+        background=options.background,
+    ).run()
+
+
+def reap_leftovers(directory: DataDirectory, display: Display) -> None:
+    try:
+        left = reap(directory.state_file)
+    except DataDirectoryError as error:
+        display.say(str(error))
+        return
     if left:
-        console.print(f"stopped what a killed run had left behind: {', '.join(left)}")
+        display.say(f"stopped what a killed run had left behind: {', '.join(left)}")
+
+
+def prepare(directory: DataDirectory, options: Options, display: Display) -> Plan:
+    """Everything that can fail before a process is started."""
     choices = directory.choices(frozenset({planning.gateway_port(), planning.simulator_port()}))
     scenario = settle_scenario(choices, options.scenario, planning.DEFAULT_SCENARIO, directory.path)
     planning.require_scenario(scenario)
@@ -68,7 +103,7 @@ def prepare(directory: DataDirectory, options: Options, console: Console) -> Pla
     planning.require_external(plan)
     for name, needed in (("kafka", plan.kafka), ("registry", plan.registry)):
         if needed:
-            fetch(name, console.print)
+            fetch(name, display.say)
     choices.scenario = scenario
     directory.remember(choices)
     return plan
@@ -81,38 +116,39 @@ class Stack:
         self,
         directory: DataDirectory,
         plan: Plan,
-        resumed: bool,
-        console: Console,
+        recorder: Recorder,
+        signals: StopSignals,
+        display: Display,
         *,
+        resumed: bool,
         background: bool = False,
     ) -> None:
         self._directory = directory
         self._plan = plan
+        self._recorder = recorder
+        self._signals = signals
+        self._display = display
         self._resumed = resumed
-        self._console = console
         self._background = background
-        self._stop_signals = 0
         self._memory: dict[str, int | None] = {}
         self._measured_at = float("-inf")
-        self._phase: Phase = "starting"
-        self._error: str | None = None
-        self._supervisor = Supervisor(directory.log, self._write_state, self._stop_requested)
+        self._supervisor = Supervisor(directory.log, recorder.write, signals.requested)
         where = plan.endpoints()
+        recorder.know(plan.scenario, plan.speed, where)
+        recorder.follow(self._supervisor.records)
         self._watcher = Watcher(where["gateway"], where["simulator"], resumed)
 
     def run(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._on_signal)
         try:
-            with display_for(self._console) as display:
+            with self._display as display:
                 self._start(display)
                 self._announce(display)
-                self._enter("running")
+                self._recorder.enter("running")
                 self._watch(display)
         except StopRequested:
             pass
         except DeployError as error:
-            self._error = str(error)
+            self._recorder.fail(str(error))
             raise
         finally:
             self._stop()
@@ -120,7 +156,6 @@ class Stack:
     def _start(self, display: Display) -> None:
         began = time.monotonic()
         plan = self._plan
-        self._enter("starting")
         first = []
         if plan.kafka:
             plan.kafka.prepare(display.say, self._directory.log("kafka"))
@@ -134,10 +169,11 @@ class Stack:
         if plan.registry:
             self._start_stage(display, [plan.registry.command()])
         for step in plan.steps():
-            if self._stop_requested():
+            if self._signals.requested():
                 raise StopRequested
             display.say(f"running {step.name}")
-            run_once(step, self._directory.log(step.name.replace(" ", "-")))
+            log = self._directory.log(step.name.replace(" ", "-"))
+            run_once(step, log, self._signals.requested)
         for stage in plan.stages():
             self._start_stage(display, stage)
         self._await_health(display, began + HEALTHY_WITHIN_S)
@@ -151,7 +187,7 @@ class Stack:
     def _await_health(self, display: Display, deadline: float) -> None:
         """Ready processes may still have partitions to take over: the gateway knows."""
         gateway = Gateway(self._plan.endpoints()["gateway"], timeout_s=5.0)
-        while not self._stop_requested():
+        while not self._signals.requested():
             unwell = unhealthy(gateway)
             if not unwell:
                 return
@@ -174,8 +210,9 @@ class Stack:
     def _watch(self, display: Display) -> None:
         told = False
         shown_at = float("-inf")
-        while not self._stop_requested():
+        while not self._signals.requested():
             self._supervisor.watch()
+            self._recorder.retry()
             time.sleep(TICK_S)
             if time.monotonic() - shown_at < SHOW_EVERY_S:
                 continue
@@ -187,43 +224,25 @@ class Stack:
                 display.say("The scenario has been played to its end; the services stay up.")
 
     def _stop(self) -> None:
-        self._enter("stopping")
-        if self._supervisor.processes:
-            self._console.print("stopping all processes; the data is kept", highlight=False)
-        killed = self._supervisor.stop()
+        """Whatever happens on the way, the processes are stopped, and in their order."""
+        try:
+            self._recorder.enter("stopping")
+            if self._supervisor.processes:
+                self._display.say(
+                    "stopping all processes; the data is kept (Ctrl-C again kills them)"
+                )
+        finally:
+            killed = self._supervisor.stop(self._signals.hurried)
         if killed:
-            names = ", ".join(killed)
-            self._console.print(f"did not stop in time and were killed: {names}", highlight=False)
-        self._enter("failed" if self._error else "stopped")
-
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self._stop_signals += 1
-
-    def _stop_requested(self) -> bool:
-        return self._stop_signals > 0
-
-    def _enter(self, phase: Phase) -> None:
-        self._phase = phase
-        self._write_state()
-
-    def _write_state(self) -> None:
-        me = psutil.Process()
-        record = StackState(
-            phase=self._phase,
-            supervisor_pid=me.pid,
-            supervisor_started_at=me.create_time(),
-            scenario=self._plan.scenario,
-            speed=self._plan.speed,
-            data_dir=str(self._directory.path),
-            processes=self._supervisor.records(),
-            endpoints=[state.Endpoint(*item) for item in self._plan.endpoints().items()],
-            error=self._error,
-        )
-        state.write(self._directory.state_file, record)
+            why = (
+                "killed, as asked" if self._signals.hurried() else "not stopped in time and killed"
+            )
+            self._display.say(f"{why}: {', '.join(killed)}")
+        self._recorder.end()
 
     def _with_memory(self) -> list[state.ProcessRecord]:
         records = self._supervisor.records()
-        if not self._console.is_terminal:
+        if not self._display.shows_memory:
             return records
         if time.monotonic() - self._measured_at >= MEASURE_EVERY_S:
             self._memory = {record.name: state.memory_mb(record) for record in records}

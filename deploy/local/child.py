@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from deploy.errors import StartError
 from deploy.local import proxies
 
 LAUNCHER = Path(__file__).with_name("launch.py")
+POLL_S = 0.05
 TELLING = ("Caused by", "ERROR", "FATAL", "Error:", "error:")
 LOG_LIMIT_BYTES = 20_000_000  # a log beyond this is set aside at the next start, one generation
 
@@ -31,6 +33,14 @@ class Command:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_timeout_s: float = 20.0
     start_timeout_s: float = 180.0  # generous: a loaded laptop is slow, a failure is seen at once
+
+
+class StopRequested(Exception):
+    """Somebody asked to stop while we were still starting."""
+
+
+def never() -> bool:
+    return False
 
 
 class Child:
@@ -64,7 +74,7 @@ class Child:
         if code is None:
             return None
         if code < 0:
-            return f"killed by {signal.Signals(-code).name}"
+            return f"killed by {signal_name(-code)}"
         return f"exit code {code}"
 
     def failed(self) -> bool:
@@ -75,17 +85,25 @@ class Child:
         if self.process.poll() is None:
             self.process.send_signal(self.command.stop_signal)
 
-    def stop(self) -> bool:
+    def stop(self, hurry: Callable[[], bool] = never) -> bool:
         """Ask, wait, then kill the whole group; True if it ended by itself."""
         self.ask_to_stop()
-        try:
-            self.process.wait(self.command.stop_timeout_s)
-            graceful = True
-        except subprocess.TimeoutExpired:
-            graceful = False
+        return self.finish(time.monotonic() + self.command.stop_timeout_s, hurry)
+
+    def finish(self, deadline: float, hurry: Callable[[], bool] = never) -> bool:
+        """The rest of `stop`, for one that has been asked; kills at the (monotonic) deadline."""
+        graceful = self.wait(deadline, hurry)
         self.kill_group()
         self.process.wait()
         return graceful
+
+    def wait(self, deadline: float, hurry: Callable[[], bool] = never) -> bool:
+        """Until it ends, the deadline passes or somebody is in a hurry; True if it ended."""
+        while self.process.poll() is None:
+            if hurry() or time.monotonic() > deadline:
+                return False
+            time.sleep(POLL_S)
+        return True
 
     def kill_group(self) -> None:
         """Whatever the command started and left behind in its group ends here."""
@@ -93,6 +111,14 @@ class Child:
             os.killpg(self.process.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):  # macOS answers EPERM for a zombie's group
             return
+
+
+def signal_name(number: int) -> str:
+    """SIGKILL; of the real-time signals only the first and the last have a name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def rotate(log: Path) -> None:
@@ -111,20 +137,24 @@ def last_lines(log: Path, count: int) -> list[str]:
 
 def last_words(log: Path) -> str:
     """The line that most likely says why a program ended."""
-    lines = [line.strip() for line in last_lines(log, 60) if line.strip()]
+    lines = [line.strip() for line in last_lines(log, 60)]
+    lines = [line for line in lines if line and not line.startswith("at ")]  # Java's stack frames
     telling = [line for line in lines if any(mark in line for mark in TELLING)]
     return (telling or lines or ["it wrote nothing"])[-1][:300]
 
 
-def run_once(command: Command, log: Path) -> None:
-    """Run a command to its end; StartError with its last words unless it succeeded in time."""
+def run_once(command: Command, log: Path, stop_requested: Callable[[], bool] = never) -> None:
+    """Run a command to its end; StartError with its last words unless it succeeded in time.
+
+    Raises StopRequested when asked to stop meanwhile.
+    """
     child = Child(command, log)
-    try:
-        child.process.wait(command.start_timeout_s)
-    except subprocess.TimeoutExpired as error:
+    if not child.wait(time.monotonic() + command.start_timeout_s, stop_requested):
         child.stop()
+        if stop_requested():
+            raise StopRequested
         raise StartError(
             f"{command.name} was not done after {command.start_timeout_s:.0f} s; see {log}."
-        ) from error
+        )
     if child.process.returncode != 0:
         raise StartError(f"{command.name} failed ({child.ended()}): {last_words(log)} (see {log})")

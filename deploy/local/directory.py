@@ -93,6 +93,18 @@ class DataDirectory:
             f"{self.path} cannot be written ({error.strerror}): choose {ELSEWHERE}."
         )
 
+    def is_claimed(self) -> bool:
+        """Does somebody hold the lock at this moment?"""
+        if not (self.path / "lock").exists():
+            return False
+        try:
+            with self._lock:
+                return False
+        except Timeout:
+            return True
+        except OSError:
+            return False
+
     def release(self) -> None:
         self._lock.release()
 

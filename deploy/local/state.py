@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -10,8 +11,11 @@ from typing import Literal
 import msgspec
 import psutil
 
+from deploy.errors import DataDirectoryError
+
 Phase = Literal["starting", "running", "stopping", "stopped", "failed"]
 ProcessState = Literal["starting", "running", "waiting", "stopped"]
+STAGING = ".state-"  # prefix of what is being written
 SAME_START_S = 1.0  # a recycled pid started at another time
 
 
@@ -38,31 +42,49 @@ class StackState(msgspec.Struct, kw_only=True):
     phase: Phase
     supervisor_pid: int
     supervisor_started_at: float
-    scenario: str
-    speed: float  # simulated seconds a second
+    scenario: str | None  # None until it is known
+    speed: float | None  # simulated seconds a second
     data_dir: str
     processes: list[ProcessRecord]
     endpoints: list[Endpoint]
     error: str | None = None
 
-    def address(self, name: str) -> str:
-        return next(endpoint.address for endpoint in self.endpoints if endpoint.name == name)
+    def address(self, name: str) -> str | None:
+        return next((each.address for each in self.endpoints if each.name == name), None)
 
 
 def write(path: Path, state: StackState) -> None:
-    """Whole or not at all, and readable by its owner only: the database URL has a password."""
-    descriptor, staging = tempfile.mkstemp(dir=path.parent, prefix=".state-")
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(msgspec.json.format(msgspec.json.encode(state), indent=2))
-    os.replace(staging, path)
+    """Whole or not at all, and readable by its owner only: the database URL has a password.
+
+    Raises OSError, and leaves what was there.
+    """
+    descriptor, staging = tempfile.mkstemp(dir=path.parent, prefix=STAGING)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(msgspec.json.format(msgspec.json.encode(state), indent=2))
+            stream.flush()
+            os.fsync(stream.fileno())  # or a power cut may leave the new name with nothing in it
+        os.replace(staging, path)
+    finally:
+        with contextlib.suppress(OSError):  # gone, when it has become the state
+            os.unlink(staging)
 
 
 def read(path: Path) -> StackState | None:
-    """The last state written; one whose supervisor is gone is reported as stopped."""
+    """The last state written; one whose supervisor is gone is reported as stopped.
+
+    Raises DataDirectoryError for what cannot be read.
+    """
     try:
         state = msgspec.json.decode(path.read_bytes(), type=StackState)
     except FileNotFoundError:
         return None
+    except msgspec.DecodeError as error:
+        raise DataDirectoryError(
+            f"{path} is damaged, so what runs is unknown: the next `hcp up` writes it anew."
+        ) from error
+    except OSError as error:
+        raise DataDirectoryError(f"{path} cannot be read ({error.strerror}).") from error
     if not alive(state.supervisor_pid, state.supervisor_started_at):
         if state.phase in ("starting", "running", "stopping"):
             state.error = "the supervisor was killed"
@@ -73,6 +95,14 @@ def read(path: Path) -> StackState | None:
     for process in state.processes:
         process.memory_mb = memory_mb(process)
     return state
+
+
+def glance(path: Path) -> StackState | None:
+    """`read` for who will look again."""
+    try:
+        return read(path)
+    except DataDirectoryError:
+        return None
 
 
 def alive(pid: int | None, started_at: float | None) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from deploy.errors import StartError
-from deploy.local.child import Child, Command, last_words
+from deploy.local.child import Child, Command, StopRequested, last_words, never
 from deploy.local.state import ProcessRecord, ProcessState
 
 FIRST_DELAY_S = 0.5
@@ -21,10 +21,6 @@ LONGEST_DELAY_S = 30.0  # from there on it keeps trying at this pace, and status
 STABLE_AFTER_S = 10.0  # running this long, earlier failures are forgotten
 START_ATTEMPTS = 3  # a process that ends this often before it served stops the whole start
 POLL_S = 0.1
-
-
-class StopRequested(Exception):
-    """Somebody asked to stop while we were still starting."""
 
 
 @dataclass
@@ -49,7 +45,7 @@ class Supervisor:
         self,
         log_of: Callable[[str], Path],
         changed: Callable[[], None],
-        stop_requested: Callable[[], bool] = lambda: False,
+        stop_requested: Callable[[], bool] = never,
     ) -> None:
         self._log_of = log_of
         self._changed = changed
@@ -92,25 +88,36 @@ class Supervisor:
             elif process.state == "running" and age_s(process) > STABLE_AFTER_S:
                 process.failures_in_a_row = 0
 
-    def stop(self) -> list[str]:
-        """Stop everything, last stage first; the names of those that had to be killed."""
+    def stop(self, hurry: Callable[[], bool] = never) -> list[str]:
+        """Stop everything, last stage first; the names of those that had to be killed.
+
+        The members of a stage have their time together. hurry: kill what has not ended yet.
+        """
+        return [name for stage in reversed(self._stages) for name in self._stop(stage, hurry)]
+
+    def _stop(self, stage: list[Supervised], hurry: Callable[[], bool]) -> list[str]:
         killed: list[str] = []
-        for stage in reversed(self._stages):
-            for process in stage:
-                if process.child:
-                    process.child.ask_to_stop()
-            for process in stage:
-                if process.child and not process.child.stop():
-                    killed.append(process.command.name)
-                process.enter("stopped")
-                self._changed()
+        began = time.monotonic()
+        for process in stage:
+            if process.child:
+                process.child.ask_to_stop()
+        for process in stage:
+            deadline = began + process.command.stop_timeout_s
+            if process.child and not process.child.finish(deadline, hurry):
+                killed.append(process.command.name)
+            process.enter("stopped")
+            self._changed()
         return killed
 
     def records(self) -> list[ProcessRecord]:
         return [self._record(process) for process in self.processes]
 
     def _spawn(self, process: Supervised) -> None:
-        process.child = Child(process.command, self._log_of(process.command.name))
+        try:
+            process.child = Child(process.command, self._log_of(process.command.name))
+        except OSError as error:  # a full disk passes, and the others need not end over it
+            self._await_retry(process, f"cannot be started ({error.strerror})")
+            return
         process.started_at = psutil.Process(process.child.pid).create_time()
         process.enter("starting")
         self._changed()
@@ -121,10 +128,12 @@ class Supervisor:
         if reason is None:
             return
         process.child.kill_group()
-        clock = time.strftime("%H:%M:%S")
-        process.last_exit = f"{reason} at {clock}"
-        if process.child.failed():
-            process.last_exit += f": {last_words(process.child.log)}"
+        words = f": {last_words(process.child.log)}" if process.child.failed() else ""
+        self._await_retry(process, reason, words)
+
+    def _await_retry(self, process: Supervised, reason: str, words: str = "") -> None:
+        process.child = None
+        process.last_exit = f"{reason} at {time.strftime('%H:%M:%S')}{words}"
         process.retry_at = time.monotonic() + delay_s(process.failures_in_a_row)
         process.failures_in_a_row += 1
         process.enter("waiting")

@@ -13,8 +13,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from deploy.cli import out
 from deploy.gateway import Money, Profit, Report, problem
-from deploy.reporting import cents, print_report
+from deploy.local.state import ProcessRecord, StackState
+from deploy.reporting import cents, print_report, print_status
 from deploy.scene import Play, Scene
 
 
@@ -136,3 +138,33 @@ def test_a_resumed_run_does_not_claim_that_it_has_not_begun() -> None:
 def test_an_answer_that_is_no_problem_document_is_still_a_sentence() -> None:
     said = problem(httpx.Response(502, text="<html>bad gateway</html>"))
     assert said == "The gateway answered 502 Bad Gateway."
+
+
+def test_what_processes_say_is_shown_with_its_brackets(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "exit code 1: [/tmp/x] [thrd:main]"
+    process = ProcessRecord(
+        name="kafka[1]",
+        pid=None,
+        started_at=None,
+        state="waiting",
+        restarts=1,
+        last_exit=words,
+        retry_in_s=1.0,
+        stop_signal=15,
+        log="kafka.log",
+    )
+    state = StackState(
+        phase="failed",
+        supervisor_pid=1,
+        supervisor_started_at=0.0,
+        scenario="seed",
+        speed=1.0,
+        data_dir="/data[/x]",
+        processes=[process],
+        endpoints=[],
+        error=words,
+    )
+    print_status(out, state)
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"failed: {words} (scenario seed, data in /data[/x])\n")
+    assert f"kafka[1]: {words}" in shown

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from deploy.errors import StartError
-from deploy.local.child import Command
+from deploy.local.child import Command, last_words
 from deploy.local.supervisor import LONGEST_DELAY_S, Supervisor, delay_s
 
 STAYS = "import time; time.sleep(600)"
@@ -107,6 +107,64 @@ def test_a_child_deaf_to_sigterm_is_killed_and_named(
     (record,) = supervisor.records()
     assert supervisor.stop() == ["deaf"]
     assert not psutil.pid_exists(record.pid or 0)
+
+
+def test_who_is_in_a_hurry_does_not_wait_for_the_deaf(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    ready = lambda: "deaf" in read(tmp_path / "deaf.log")  # noqa: E731
+    supervisor.start([python("deaf", IGNORES_TERM + STAYS, ready, stop_timeout_s=60)])
+    began = time.monotonic()
+    assert supervisor.stop(hurry=lambda: True) == ["deaf"]
+    assert time.monotonic() - began < 30
+
+
+def test_a_stage_has_its_time_together(supervisor: Supervisor, tmp_path: Path) -> None:
+    names = ["deaf-1", "deaf-2", "deaf-3"]
+    supervisor.start(
+        [
+            python(
+                name,
+                IGNORES_TERM + STAYS,
+                ready=lambda log=tmp_path / f"{name}.log": "deaf" in read(log),  # type: ignore[misc]
+                stop_timeout_s=2,
+            )
+            for name in names
+        ]
+    )
+    began = time.monotonic()
+    assert supervisor.stop() == names
+    assert time.monotonic() - began < 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="real-time signals")
+def test_a_signal_without_a_name_is_a_reason_too(supervisor: Supervisor) -> None:
+    supervisor.start([python("worker", STAYS)])
+    pid = supervisor.records()[0].pid
+    assert pid is not None
+    os.kill(pid, 35)
+    watch_until(supervisor, lambda: supervisor.records()[0].restarts == 1)
+    assert str(supervisor.records()[0].last_exit).startswith("killed by signal 35 at ")
+
+
+def test_a_child_that_cannot_be_started_is_tried_again(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    supervisor.start([python("worker", STAYS)])
+    log, pid = tmp_path / "worker.log", supervisor.records()[0].pid
+    assert pid is not None
+    log.unlink()
+    log.mkdir()  # it cannot be opened
+    os.kill(pid, signal.SIGKILL)
+    watch_until(supervisor, lambda: "cannot be started" in str(supervisor.records()[0].last_exit))
+    log.rmdir()
+    watch_until(supervisor, lambda: supervisor.records()[0].state == "running")
+
+
+def test_last_words_are_not_a_frame_of_a_stack(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("Caused by: no room\n\tat org.example.Error: run(A.java:1)\n\t... 3 more\n")
+    assert last_words(log) == "Caused by: no room"
 
 
 def test_stages_stop_in_reverse_order(supervisor: Supervisor, tmp_path: Path) -> None:

@@ -13,11 +13,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from deploy.display import display_for
 from deploy.local.child import Command
 from deploy.local.directory import DataDirectory
 from deploy.local.infrastructure import Addresses
 from deploy.local.plan import Plan
 from deploy.local.probe import succeeds
+from deploy.recorder import Recorder
+from deploy.stopping import StopSignals
 from deploy.up import Stack
 
 HEALTH = json.dumps({"status": "ok", "components": [{"name": "trial", "status": "ok"}]})
@@ -65,7 +68,11 @@ def main() -> None:
         scenario="trial",
         speed=1.0,
     )
-    Stack(directory, plan, resumed=False, console=Console()).run()
+    signals = StopSignals()
+    signals.install()
+    recorder = Recorder(directory, "trial")
+    recorder.enter("starting")
+    Stack(directory, plan, recorder, signals, display_for(Console()), resumed=False).run()
     directory.release()
 
 
