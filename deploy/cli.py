@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-import platformdirs
 import typer
 from rich.console import Console
 
-from deploy import detached, explanation, reporting, up
+from deploy import crash, detached, explanation, reporting, up
 from deploy.errors import DeployError
 from deploy.gateway import Gateway
 from deploy.local import proxies, state
@@ -40,6 +39,7 @@ GatewayUrl = Annotated[
     typer.Option("--gateway", envvar="HCP_GATEWAY_URL", help="Default: the running stack's."),
 ]
 HERE = Path(".hcp")
+SLOWEST, FASTEST = 0.001, 1_000_000  # what the simulators take
 
 
 def main() -> None:
@@ -47,18 +47,19 @@ def main() -> None:
     try:
         app()
     except DeployError as error:
-        err.print(f"hcp: {error}", highlight=False)
-        sys.exit(1)
+        complain(str(error))
     except BrokenPipeError:  # `hcp logs | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
     except Exception as error:  # noqa: BLE001 - the outermost: a person gets a sentence, a file the rest
-        file = platformdirs.user_log_path("hcp", ensure_exists=True) / "crash.log"
-        file.write_text(traceback.format_exc())
-        err.print(
-            f"hcp: unexpected {type(error).__name__}: {error} (details in {file})", markup=False
-        )
-        sys.exit(1)
+        complain(f"unexpected {type(error).__name__}: {error} ({crash.keep()})")
+    else:
+        return
+    sys.exit(1)
+
+
+def complain(sentence: str) -> None:
+    with suppress(OSError):  # a terminal that is gone hears nothing
+        err.print(f"hcp: {sentence}", highlight=False)
 
 
 @app.command("up")
@@ -67,13 +68,15 @@ def up_command(
         str | None, typer.Option(help="What to play: one per data directory, at first ercot-2024.")
     ] = None,
     speed: Annotated[
-        float | None, typer.Option(min=0.001, help="Simulated seconds per second.")
+        float | None, typer.Option(help="Simulated seconds per second, 0.001 to 1,000,000.")
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return when everything runs.")] = False,
     background: Annotated[bool, typer.Option("--background", hidden=True)] = False,
     data_dir: DataDir = HERE,
 ) -> None:
     """Start everything, and keep it running until Ctrl-C or `hcp down`."""
+    if speed is not None and not SLOWEST <= speed <= FASTEST:  # nor nan
+        raise DeployError(f"--speed is {speed:g}, and must be from 0.001 to 1,000,000.")
     options = up.Options(data_dir, scenario, speed, background)
     if detach:
         detached.start(options, out)
@@ -203,6 +206,8 @@ def gateway_url(given: str | None, data_dir: Path) -> str:
 
 
 def print_json(value: object) -> None:
+    if sys.stdout is None:
+        raise DeployError("Standard output is closed, so there is nowhere to answer.")
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
 
 

@@ -66,7 +66,14 @@ def pinned(path: Path = PINNED) -> dict[str, Artifact]:
 def cache_directory() -> Path:
     """HCP_CACHE_DIR, or where this system keeps caches."""
     configured = os.environ.get("HCP_CACHE_DIR")
-    return Path(configured).expanduser() if configured else platformdirs.user_cache_path("hcp")
+    if not configured:
+        return platformdirs.user_cache_path("hcp")
+    try:
+        return Path(configured).expanduser().absolute()
+    except (RuntimeError, OSError) as error:
+        raise DownloadError(
+            f"HCP_CACHE_DIR is {configured!r}, which leads nowhere: {error}."
+        ) from error
 
 
 def fetch(name: str, progress: Progress, artifacts: dict[str, Artifact] | None = None) -> Path:
@@ -77,7 +84,17 @@ def fetch(name: str, progress: Progress, artifacts: dict[str, Artifact] | None =
     artifact = (artifacts or pinned())[name]
     cache = cache_directory()
     require_class_path(cache, "HCP_CACHE_DIR")
-    cache.mkdir(parents=True, exist_ok=True)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        return fetch_into(cache, name, artifact, progress)
+    except OSError as error:
+        raise DownloadError(
+            f"The downloads cannot be kept in {cache} ({error.strerror or error}): free some "
+            "space, or choose another directory with HCP_CACHE_DIR."
+        ) from error
+
+
+def fetch_into(cache: Path, name: str, artifact: Artifact, progress: Progress) -> Path:
     target = cache / f"{name}-{artifact.version}-{fingerprint(artifact)}"
     with FileLock(cache / f"{name}.lock"):
         damaged = damaged_file(target) if target.exists() else None

@@ -49,7 +49,7 @@ class Choices(msgspec.Struct):
 
 class DataDirectory:
     def __init__(self, path: Path) -> None:
-        self.path = path.expanduser().absolute()
+        self.path = absolute(path)
         self._lock = FileLock(self.path / "lock", timeout=0)
 
     @property
@@ -76,8 +76,12 @@ class DataDirectory:
         except OSError as error:
             raise self._not_writable(error) from error
         stamp = self.path / "stamp.json"
-        if not stamp.exists():
-            stamp.write_bytes(msgspec.json.format(msgspec.json.encode(current_stamp()), indent=2))
+        try:
+            if not stamp.exists():
+                content = msgspec.json.format(msgspec.json.encode(current_stamp()), indent=2)
+                stamp.write_bytes(content)
+        except OSError as error:
+            raise self._not_writable(error) from error
 
     def require_usable(self) -> None:
         """Of this version, with room, and writable; else DataDirectoryError or NoSpaceError."""
@@ -113,11 +117,7 @@ class DataDirectory:
 
         spoken_for: ports that the user gave to services that listen later.
         """
-        file = self.path / "choices.json"
-        if file.exists():
-            choices = msgspec.json.decode(file.read_bytes(), type=Choices)
-        else:
-            choices = Choices(password=secrets.token_urlsafe(18), ports={})
+        choices = self._remembered() or Choices(password=secrets.token_urlsafe(18), ports={})
         kept = {
             name: port
             for name, port in choices.ports.items()
@@ -130,12 +130,39 @@ class DataDirectory:
         return choices
 
     def remember(self, choices: Choices) -> None:
-        file = self.path / "choices.json"
-        staging = file.with_suffix(".new")
-        descriptor = os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(msgspec.json.format(msgspec.json.encode(choices), indent=2))
-        os.replace(staging, file)
+        staging = self._choices_file.with_suffix(".new")
+        try:
+            descriptor = os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(msgspec.json.format(msgspec.json.encode(choices), indent=2))
+                stream.flush()
+                os.fsync(stream.fileno())  # without it a power cut may lose the password
+            os.replace(staging, self._choices_file)
+        except OSError as error:
+            raise self._not_writable(error) from error
+
+    @property
+    def _choices_file(self) -> Path:
+        return self.path / "choices.json"
+
+    def _remembered(self) -> Choices | None:
+        file = self._choices_file
+        try:
+            return msgspec.json.decode(file.read_bytes(), type=Choices)
+        except FileNotFoundError:
+            return None
+        except (msgspec.DecodeError, OSError) as error:
+            raise DataDirectoryError(
+                f"{file} cannot be read, and holds the password of the database here: restore the "
+                f"file, or start with {ELSEWHERE}."
+            ) from error
+
+
+def absolute(path: Path) -> Path:
+    try:
+        return path.expanduser().absolute()
+    except (RuntimeError, OSError) as error:  # no such user; or the current directory is gone
+        raise DataDirectoryError(f"{path} leads nowhere ({error}): choose {ELSEWHERE}.") from error
 
 
 def settle_scenario(choices: Choices, asked: str | None, default: str, path: Path) -> str:

@@ -162,7 +162,7 @@ def simulator_port() -> int:
 
 def port_setting(variable: str, default: int) -> int:
     text = os.environ.get(variable, str(default))
-    if not text.isdigit() or not 0 < int(text) < 65536:
+    if not (text.isascii() and text.isdecimal()) or not 0 < int(text) < 65536:
         raise DeployError(f"{variable} is {text!r}, and must be a port number.")
     return int(text)
 

@@ -140,6 +140,6 @@ def answers(dsn: str) -> bool:
     try:
         with psycopg.connect(dsn, connect_timeout=2) as connection:
             connection.execute("SELECT 1")
-    except psycopg.OperationalError:
+    except (psycopg.Error, UnicodeError):  # away, closed to us, or no database's address
         return False
     return True

@@ -185,14 +185,3 @@ def test_an_external_kafka_that_does_not_answer_is_one_sentence(tmp_path: Path) 
         HCP_SIMULATOR_PORT=str(simulator),
     )
     assert_one_sentence(answer, f"HCP_KAFKA names 127.0.0.1:{closed}, and nothing usable answers")
-
-
-@pytest.mark.parametrize("command", [["report"], ["explain", "w-1"], ["submit"]])
-def test_without_a_gateway_each_question_is_answered_by_one_sentence(
-    tmp_path: Path, command: list[str]
-) -> None:
-    (closed,) = choose_free(1)
-    answer = hcp(
-        *command, "--data-dir", str(tmp_path), HCP_GATEWAY_URL=f"http://127.0.0.1:{closed}"
-    )
-    assert_one_sentence(answer, f"No gateway answers at http://127.0.0.1:{closed}")
