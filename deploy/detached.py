@@ -29,7 +29,7 @@ def start(options: Options, console: Console) -> None:
     directory.require_usable()
     log = directory.log("up")
     rotate(log)
-    argv = [sys.executable, "-m", "deploy.cli", "up", "--background"]
+    argv = [sys.executable, "-P", "-m", "deploy.cli", "up", "--background"]
     argv += ["--data-dir", str(directory.path)]
     if options.scenario is not None:
         argv += ["--scenario", options.scenario]

@@ -19,6 +19,8 @@ from deploy.local.postgres import Postgres
 from deploy.local.probe import succeeds
 from deploy.local.registry import Registry
 
+# -P: a module of ours is ours, and not a file of that name where `hcp` was called
+PYTHON = (sys.executable, "-P", "-m")
 AGENTS = ("routing", "optimization", "metering", "invoicing", "brokering")
 DEFAULT_SCENARIO = "ercot-2024"
 STEP_TIMEOUT_S = 180.0
@@ -77,7 +79,7 @@ class Plan:
         url = f"http://127.0.0.1:{self.gateway_port}"
         return Command(
             name="gateway",
-            argv=(sys.executable, "-m", "gateway"),
+            argv=(*PYTHON, "gateway"),
             env=self._environment(),
             ready=lambda: succeeds(f"{url}/readyz"),
             metrics=f"{url}/metrics",
@@ -89,7 +91,7 @@ class Plan:
         port = self.metrics_ports[name]
         return Command(
             name=name,
-            argv=(sys.executable, "-m", module, *arguments),
+            argv=(*PYTHON, module, *arguments),
             env={**self._environment(), "HCP_METRICS_PORT": str(port)},
             ready=ready or (lambda: ports.accepts(port)),
             metrics=f"http://127.0.0.1:{port}/metrics",
@@ -98,7 +100,7 @@ class Plan:
     def _step(self, name: str, module: str, *arguments: str) -> Command:
         return Command(
             name=name,
-            argv=(sys.executable, "-m", module, *arguments),
+            argv=(*PYTHON, module, *arguments),
             env=self._environment(),
             ready=lambda: True,
             start_timeout_s=STEP_TIMEOUT_S,
