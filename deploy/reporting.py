@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from urllib.parse import urlsplit
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from rich.console import Console
 from rich.table import Table
 
@@ -20,6 +22,8 @@ STRIKE_RULE = (
     "strike rule: ASICs off after 2 five-minute windows above $80/MWh, on after 4\n"
     "below, off at once at $150/MWh. Profit is AI and mining revenue less power cost."
 )
+HIDDEN = "***"
+SECRET = ("password", "sslpassword", "oauth_client_secret")
 POLICY_NAMES = {
     "hcp": "HCP",
     "always_mine": "always mine",
@@ -155,8 +159,15 @@ def dollars(money: Money) -> str:
 
 
 def without_password(address: str) -> str:
-    """A DSN is shown to people on screens; `--json` has it whole."""
-    parts = urlsplit(address)
-    if parts.password is None:
-        return address
-    return address.replace(f":{parts.password}@", ":***@", 1)
+    """A DSN, in any form of libpq, or a URL, as people may see it; `--json` has it whole."""
+    try:
+        password = urlsplit(address).password
+    except ValueError:
+        password = None
+    shown = address.replace(f":{password}@", f":{HIDDEN}@", 1) if password else address
+    try:
+        known = conninfo_to_dict(shown)
+    except psycopg.ProgrammingError:  # no DSN
+        return shown
+    secrets = [name for name in SECRET if known.get(name, HIDDEN) != HIDDEN]
+    return make_conninfo(shown, **dict.fromkeys(secrets, HIDDEN)) if secrets else shown

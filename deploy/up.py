@@ -10,7 +10,7 @@ from rich.console import Console
 
 from deploy.display import Display, display_for
 from deploy.errors import DataDirectoryError, DeployError
-from deploy.gateway import Gateway, GatewayError
+from deploy.gateway import Gateway, GatewayError, Report
 from deploy.local import plan as planning
 from deploy.local import state
 from deploy.local.artifacts import fetch
@@ -199,8 +199,9 @@ class Stack:
         raise StopRequested
 
     def _announce(self, display: Display) -> None:
-        if self._resumed:
-            display.say(resumed_sentence(self._watcher))
+        resumed = resumed_sentence(self._watcher.scene().report) if self._resumed else None
+        if resumed:
+            display.say(resumed)
         display.say(f"data in {self._directory.path}, logs in {self._directory.logs}")
         for name, address in self._plan.endpoints().items():
             display.say(f"  {name:<10} {without_password(address)}")
@@ -265,11 +266,13 @@ def unhealthy(gateway: Gateway) -> list[str]:
     ]
 
 
-def resumed_sentence(watcher: Watcher) -> str:
-    report = watcher.scene().report
+def resumed_sentence(report: Report | None) -> str | None:
+    """None when the earlier run never got anywhere."""
     if report is None:
         return "resumed: the data of an earlier run"
     moments = [clock.now for clock in report.clock if clock.now]
+    if not moments and not report.workloads.submitted:
+        return None
     when = f"data of {minute(max(moments))}" if moments else "no event time yet"
     return (
         f"resumed: {when}, {report.workloads.submitted} workloads, "

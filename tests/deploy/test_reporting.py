@@ -16,8 +16,9 @@ from rich.console import Console
 from deploy.cli import out
 from deploy.gateway import Money, Profit, Report, problem
 from deploy.local.state import ProcessRecord, StackState
-from deploy.reporting import cents, print_report, print_status
+from deploy.reporting import cents, print_report, print_status, without_password
 from deploy.scene import Play, Scene
+from deploy.up import resumed_sentence
 
 
 def usd(amount: str) -> dict[str, str]:
@@ -135,9 +136,36 @@ def test_a_resumed_run_does_not_claim_that_it_has_not_begun() -> None:
     assert "event time: not begun" in Scene(play, None, None).line()
 
 
+def test_what_never_got_anywhere_is_not_resumed() -> None:
+    nothing = {"workloads": {}, "clock": [{"site_id": "west", "now": None}]}
+    assert resumed_sentence(msgspec.convert({**ANSWER, **nothing}, Report)) is None
+    said = resumed_sentence(msgspec.convert(ANSWER, Report))
+    assert said == "resumed: data of 2024-05-08 12:03Z, 412 workloads, 31 invoices"
+
+
 def test_an_answer_that_is_no_problem_document_is_still_a_sentence() -> None:
     said = problem(httpx.Response(502, text="<html>bad gateway</html>"))
     assert said == "The gateway answered 502 Bad Gateway."
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("postgresql://hcp:secret@127.0.0.1:1/none", "postgresql://hcp:***@127.0.0.1:1/none"),
+        ("postgresql://127.0.0.1/none", "postgresql://127.0.0.1/none"),
+        ("host=db user=hcp password=secret", "host=db user=hcp password=***"),
+        ("host=db user=hcp password='sec ret'", "host=db user=hcp password=***"),
+        ("postgresql://db/hcp?user=u&password=secret", "user=u password=*** dbname=hcp host=db"),
+        ("postgresql://u:secret@db/hcp?sslpassword=secret", "sslpassword=***"),
+        ("https://u:secret@registry.example/v7", "https://u:***@registry.example/v7"),
+        ("127.0.0.1:9092", "127.0.0.1:9092"),
+        ("http://[::1", "http://[::1"),
+    ],
+)
+def test_no_password_is_shown_in_whatever_form(address: str, shown: str) -> None:
+    hidden = without_password(address)
+    assert "sec" not in hidden
+    assert set(shown.split()) <= set(hidden.split())
 
 
 def test_what_processes_say_is_shown_with_its_brackets(capsys: pytest.CaptureFixture[str]) -> None:
