@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 
 NEEDED_MB=1200
 LOG=.venv/install.log
+UNFINISHED=.venv/unfinished # there from the first change to the environment to the last
 
 fail() {
     echo "install: $1" >&2
@@ -47,22 +48,34 @@ run() {
     if grep -q -i -E 'no space left' "$LOG"; then
         fail "$what failed: the disk is full."
     elif grep -q -i -E 'connection|name resolution|retries|timed out|resolve' "$LOG"; then
+        rm -f "$UNFINISHED" # pip changes nothing before it has everything
         fail "$what failed: the package index cannot be reached, and a first install needs the network (details in $LOG)."
     elif grep -q -i 'DO NOT MATCH THE HASHES' "$LOG"; then
+        rm -f "$UNFINISHED"
         fail "$what failed: a package differs from its recorded hash and was not installed (details in $LOG)."
     fi
-    fail "$what failed: $(grep -E 'ERROR|error' "$LOG" | tail -1) (details in $LOG)."
+    why=$(grep -E 'ERROR|error' "$LOG" | tail -1)
+    fail "$what failed: ${why:-$(tail -1 "$LOG")} (details in $LOG)."
+}
+
+# What was interrupted is not repaired but built again: pip takes what it had half installed for whole.
+whole() {
+    [ ! -e "$UNFINISHED" ] && .venv/bin/python -m pip --version >/dev/null 2>&1
 }
 
 python=$(find_python) || exit 1
-if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c '' 2>/dev/null; then
+if ! whole; then
     free_mb=$(df -Pm . | awk 'NR == 2 {print $4}')
     [ "$free_mb" -ge "$NEEDED_MB" ] || fail "only $free_mb MB are free here, and the environment needs $NEEDED_MB MB."
     rm -rf .venv
+    mkdir .venv
+    : >"$UNFINISHED"
     echo "building .venv with $("$python" --version 2>&1)"
     "$python" -m venv .venv || fail "$python could not make a virtual environment."
 fi
+: >"$UNFINISHED"
 : >"$LOG"
 echo "installing locked dependencies (about 140 MB the first time)"
 run "installing the dependencies" .venv/bin/python -m pip install --disable-pip-version-check --no-input --require-hashes -r requirements.lock
 run "installing hcp itself" .venv/bin/python -m pip install --disable-pip-version-check --no-input --no-deps --no-build-isolation -e .
+rm -f "$UNFINISHED"
