@@ -26,6 +26,12 @@ SETTINGS = {
     "APICURIO_DISABLE_APIS": f"{API}/associations/.*",
     "QUARKUS_LOG_LEVEL": "WARN",
     "QUARKUS_LOG_CATEGORY__IO_APICURIO__LEVEL": "ERROR",
+    # Its pool of 20 to 100 connections gave out each dead one once after PostgreSQL had restarted,
+    # with a 500 for every one. A few do for us, and each is tried before it is used.
+    "APICURIO_DATASOURCE_JDBC_INITIAL_SIZE": "1",
+    "APICURIO_DATASOURCE_JDBC_MIN_SIZE": "1",
+    "APICURIO_DATASOURCE_JDBC_MAX_SIZE": "10",
+    "QUARKUS_DATASOURCE_POSTGRESQL_JDBC_VALIDATE_ON_BORROW": "true",
     "APICURIO_STORAGE_KIND": "sql",
     "APICURIO_STORAGE_SQL_KIND": "postgresql",
 }
