@@ -17,7 +17,13 @@ from deploy.local.state import ProcessRecord
 from deploy.scene import Scene
 
 LINE_EVERY_S = 5.0
-STATE_STYLE = {"running": "green", "starting": "yellow", "waiting": "red", "stopped": "dim"}
+STATE_STYLE = {
+    "running": "green",
+    "starting": "yellow",
+    "unready": "red",
+    "waiting": "red",
+    "stopped": "dim",
+}
 
 
 class Display(Protocol):
@@ -68,7 +74,8 @@ class LineDisplay:
         waiting = [
             f"{p.name} restarting ({p.last_exit})" for p in processes if p.state == "waiting"
         ]
-        line = "; ".join([line, *waiting])
+        unready = [f"{p.name} does not serve" for p in processes if p.state == "unready"]
+        line = "; ".join([line, *waiting, *unready])
         if line != self._last:
             self._shown_at = time.monotonic()
             self._last = line

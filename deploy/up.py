@@ -24,7 +24,7 @@ from deploy.reporting import without_password
 from deploy.scene import Watcher, minute
 from deploy.stopping import StopSignals
 
-TICK_S = 0.25
+TICK_S = 0.1
 SHOW_EVERY_S = 1.0
 MEASURE_EVERY_S = 10.0  # memory: reading it costs more than everything else here
 HEALTHY_WITHIN_S = 60.0

@@ -32,6 +32,8 @@ class Command:
     user: str | None = None  # where we are root: run as this account
     stop_signal: signal.Signals = signal.SIGTERM
     stop_timeout_s: float = 20.0
+    # One that runs and does not serve: is it better started again, after a while?
+    restart_unready: bool = True
     start_timeout_s: float = 180.0  # generous: a loaded laptop is slow, a failure is seen at once
 
 

@@ -51,6 +51,7 @@ class Kafka:
             ready=self.ready,
             env=java.ENVIRONMENT,
             stop_timeout_s=30.0,
+            restart_unready=False,  # see postgres.py
         )
 
     def ready(self) -> bool:

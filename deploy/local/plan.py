@@ -89,12 +89,13 @@ class Plan:
         self, name: str, module: str, *arguments: str, ready: Callable[[], bool] | None = None
     ) -> Command:
         port = self.metrics_ports[name]
+        metrics = f"http://127.0.0.1:{port}/metrics"
         return Command(
             name=name,
             argv=(*PYTHON, module, *arguments),
             env={**self._environment(), "HCP_METRICS_PORT": str(port)},
-            ready=ready or (lambda: ports.accepts(port)),
-            metrics=f"http://127.0.0.1:{port}/metrics",
+            ready=ready or (lambda: succeeds(metrics)),
+            metrics=metrics,
         )
 
     def _step(self, name: str, module: str, *arguments: str) -> Command:

@@ -80,6 +80,9 @@ class Postgres:
             argv=(str(binary("postgres")), "-D", str(self.directory / "cluster"), *options),
             ready=lambda: answers(self.dsn("postgres")),
             user=self._account(),
+            # One that is slow has a reason, such as the disk: a restart would add a recovery to it,
+            # and take it from all others. `hcp status` shows it, and a person decides.
+            restart_unready=False,
             stop_signal=signal.SIGINT,  # "fast": ends sessions; SIGTERM would wait for clients
         )
 

@@ -14,7 +14,8 @@ import psutil
 from deploy.errors import DataDirectoryError
 
 Phase = Literal["starting", "running", "stopping", "stopped", "failed"]
-ProcessState = Literal["starting", "running", "waiting", "stopped"]
+# unready: it runs and does not serve; waiting: it ended and is started again
+ProcessState = Literal["starting", "running", "unready", "waiting", "stopped"]
 STAGING = ".state-"  # prefix of what is being written
 SAME_START_S = 1.0  # a recycled pid started at another time
 

@@ -1,6 +1,8 @@
 """Keep a set of processes running: start in order, restart with backoff, stop in reverse order.
 
-One thread, no callbacks: whoever owns the supervisor calls `watch` a few times a second.
+No callbacks: whoever owns the supervisor calls `watch` a few times a second. A process that runs
+and does not serve is `unready`; after a while it is killed and started again, but only when all
+that was started before it serves: else it waits for that, and a restart would only make it later.
 """
 
 from __future__ import annotations
@@ -14,13 +16,17 @@ import psutil
 
 from deploy.errors import StartError
 from deploy.local.child import Child, Command, StopRequested, last_words, never
+from deploy.local.readiness import Readiness
 from deploy.local.state import ProcessRecord, ProcessState
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0  # from there on it keeps trying at this pace, and status says why
 STABLE_AFTER_S = 10.0  # running this long, earlier failures are forgotten
+UNREADY_AFTER_S = 3.0  # one slow answer on a busy machine is none of it
+RESTART_AFTER_S = 60.0  # unready for so long without an excuse, it hangs
 START_ATTEMPTS = 3  # a process that ends this often before it served stops the whole start
 POLL_S = 0.1
+ALIVE: tuple[ProcessState, ...] = ("starting", "running", "unready")
 
 
 @dataclass
@@ -33,6 +39,9 @@ class Supervised:
     last_exit: str | None = None
     since: float = 0.0  # monotonic, of the present state
     retry_at: float = 0.0  # monotonic, state waiting
+    readiness: Readiness | None = None  # of the child
+    excused_at: float = 0.0  # monotonic: until then it served, or could not
+    condemned: str | None = None  # why we killed it
     started_at: float | None = None  # seconds since the epoch
 
     def enter(self, state: ProcessState) -> None:
@@ -76,16 +85,22 @@ class Supervisor:
 
     def watch(self) -> None:
         """One pass over all processes: notice ends, start again what is due, notice readiness."""
-        for process in self.processes:
-            if process.state in ("starting", "running"):
-                self._notice_end(process)
-            if process.state == "waiting" and time.monotonic() >= process.retry_at:
-                process.restarts += 1
-                self._spawn(process)
-            elif process.state == "starting" and process.command.ready():
-                process.enter("running")
-                self._changed()
-            elif process.state == "running" and age_s(process) > STABLE_AFTER_S:
+        solid = True  # all that a stage builds on serves
+        for stage in self._stages:
+            for process in stage:
+                self._watch(process, solid)
+            solid = solid and all(process.state == "running" for process in stage)
+
+    def _watch(self, process: Supervised, solid: bool) -> None:
+        if process.state in ALIVE:
+            self._notice_end(process)
+        if process.state == "waiting" and time.monotonic() >= process.retry_at:
+            process.restarts += 1
+            self._spawn(process)
+        elif process.state in ALIVE:
+            self._notice_readiness(process)
+            self._condemn_if_useless(process, solid)
+            if process.state == "running" and age_s(process) > STABLE_AFTER_S:
                 process.failures_in_a_row = 0
 
     def stop(self, hurry: Callable[[], bool] = never) -> list[str]:
@@ -118,6 +133,9 @@ class Supervisor:
         except OSError as error:  # a full disk passes, and the others need not end over it
             self._await_retry(process, f"cannot be started ({error.strerror})")
             return
+        process.readiness = Readiness(process.command.ready)
+        process.excused_at = time.monotonic()
+        process.condemned = None
         process.started_at = psutil.Process(process.child.pid).create_time()
         process.enter("starting")
         self._changed()
@@ -129,7 +147,29 @@ class Supervisor:
             return
         process.child.kill_group()
         words = f": {last_words(process.child.log)}" if process.child.failed() else ""
-        self._await_retry(process, reason, words)
+        self._await_retry(process, process.condemned or reason, words)
+
+    def _notice_readiness(self, process: Supervised) -> None:
+        assert process.readiness is not None
+        unready_s = process.readiness.unready_s()
+        if unready_s == 0 and process.state != "running":
+            process.enter("running")
+            self._changed()
+        elif unready_s > UNREADY_AFTER_S and process.state == "running":
+            process.enter("unready")
+            self._changed()
+
+    def _condemn_if_useless(self, process: Supervised, solid: bool) -> None:
+        """Killed, not asked: who hangs does not listen, and all of ours are safe to kill."""
+        if process.state == "running" or not solid:
+            process.excused_at = time.monotonic()
+        command = process.command
+        limit_s = command.start_timeout_s if process.state == "starting" else RESTART_AFTER_S
+        if command.restart_unready and time.monotonic() - process.excused_at > limit_s:
+            assert process.child is not None
+            process.condemned = f"killed: did not serve for {limit_s:.0f} s"
+            process.excused_at = time.monotonic()
+            process.child.kill_group()
 
     def _await_retry(self, process: Supervised, reason: str, words: str = "") -> None:
         process.child = None
@@ -151,7 +191,7 @@ class Supervisor:
 
     def _record(self, process: Supervised) -> ProcessRecord:
         waiting = process.state == "waiting"
-        alive = process.state in ("starting", "running") and process.child
+        alive = process.state in ALIVE and process.child
         return ProcessRecord(
             name=process.command.name,
             pid=process.child.pid if alive and process.child else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ import psutil
 import pytest
 
 from deploy.errors import StartError
+from deploy.local import readiness
+from deploy.local import supervisor as supervisors
 from deploy.local.child import Command, last_words
 from deploy.local.supervisor import LONGEST_DELAY_S, Supervisor, delay_s
 
@@ -27,8 +30,18 @@ def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
     supervisor.stop()
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The supervisor's patience, in tenths of seconds."""
+    monkeypatch.setattr(readiness, "ASK_EVERY_S", 0.1)
+    monkeypatch.setattr(readiness, "ASK_AGAIN_S", 0.05)
+    monkeypatch.setattr(readiness, "SLOW_S", 0.1)
+    monkeypatch.setattr(supervisors, "UNREADY_AFTER_S", 0.1)
+    monkeypatch.setattr(supervisors, "RESTART_AFTER_S", 0.3)
+
+
 def python(
-    name: str, code: str, ready: Callable[[], bool] = lambda: True, **more: float
+    name: str, code: str, ready: Callable[[], bool] = lambda: True, **more: object
 ) -> Command:
     return Command(name=name, argv=(sys.executable, "-c", code), ready=ready, **more)  # type: ignore[arg-type]
 
@@ -165,6 +178,65 @@ def test_last_words_are_not_a_frame_of_a_stack(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("Caused by: no room\n\tat org.example.Error: run(A.java:1)\n\t... 3 more\n")
     assert last_words(log) == "Caused by: no room"
+
+
+@pytest.mark.usefixtures("quick")
+def test_one_that_stops_serving_is_unready_and_is_running_again_when_it_serves(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    serves = tmp_path / "serves"
+    serves.touch()
+    supervisor.start([python("worker", STAYS, ready=serves.exists, restart_unready=False)])
+    serves.unlink()
+    watch_until(supervisor, lambda: supervisor.records()[0].state == "unready")
+    (record,) = supervisor.records()
+    assert record.pid is not None
+    assert record.restarts == 0
+    began = time.monotonic()
+    watch_until(supervisor, lambda: time.monotonic() - began > 3 * supervisors.RESTART_AFTER_S)
+    serves.touch()
+    watch_until(supervisor, lambda: supervisor.records()[0].state == "running")
+    assert supervisor.records()[0].restarts == 0
+
+
+@pytest.mark.usefixtures("quick")
+def test_one_that_hangs_is_started_again_unless_what_it_needs_is_away(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    database, gateway = tmp_path / "database", tmp_path / "gateway"
+    database.touch()
+    gateway.touch()
+    supervisor.start([python("database", STAYS, ready=database.exists, restart_unready=False)])
+    supervisor.start([python("gateway", STAYS, ready=gateway.exists)])
+    database.unlink()
+    gateway.unlink()
+    watch_until(supervisor, lambda: all(p.state == "unready" for p in supervisor.records()))
+    began = time.monotonic()
+    watch_until(supervisor, lambda: time.monotonic() - began > 3 * supervisors.RESTART_AFTER_S)
+    assert [p.restarts for p in supervisor.records()] == [0, 0]
+    database.touch()
+    watch_until(supervisor, lambda: supervisor.records()[1].restarts == 1)
+    assert "did not serve" in str(supervisor.records()[1].last_exit)
+    gateway.touch()
+    watch_until(supervisor, lambda: all(p.state == "running" for p in supervisor.records()))
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_question_that_hangs_does_not_hold_the_others_up(
+    supervisor: Supervisor,
+) -> None:
+    answer = threading.Event()
+    serves = threading.Event()
+    serves.set()
+    hanging = python("hangs", STAYS, ready=lambda: serves.is_set() or answer.wait(60))
+    supervisor.start([hanging, python("worker", STAYS)])
+    serves.clear()
+    watch_until(supervisor, lambda: supervisor.records()[0].state == "unready")
+    pid = supervisor.records()[1].pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    watch_until(supervisor, lambda: supervisor.records()[1].restarts == 1)
+    answer.set()
 
 
 def test_stages_stop_in_reverse_order(supervisor: Supervisor, tmp_path: Path) -> None:
