@@ -1,9 +1,9 @@
 -- Rows for every list. `rows` numbers them; start and step are times. {units}: of these, units.
 
 INSERT INTO workloads (workload_id, site_id, customer_id, name, kind, gpu_count, gpu_milli, duration_s,
-    priority, preemptible, state, reason, detail, units, attempt, submitted_at, queued_at)
+    priority, preemptible, state, reason, detail, units, attempt, submitted_at, queued_at, queue_offset)
 SELECT 'w' || i, 's' || i % 3, 'c' || i % 10, '', 'batch', 1, 1000, 60, i % 7, true,
-    CASE WHEN i % 5 = 0 THEN 'queued' ELSE 'completed' END, '', '', '{}', 1, start + i * step, start
+    CASE WHEN i % 5 = 0 THEN 'queued' ELSE 'completed' END, '', '', '{}', 1, start + i * step, start, i
 FROM rows;
 INSERT INTO workload_events SELECT 'w1', 'hcp.sites.v1', 0, i, 'e', 't', start, '{}' FROM rows;
 INSERT INTO unit_registrations (partition, "offset", site_id, unit_id, registered_at, feeder_id, kind,
@@ -31,9 +31,9 @@ INSERT INTO decisions (decision_id, site_id, at, agent, policy_version, kind, su
     alternatives, value_usd_micros_per_hour)
 SELECT 'd' || i, 's', start + i * step, 'routing', '1', 'queueing', 'w' || i % 3, '', '', '[]', 1 FROM rows;
 INSERT INTO usage (usage_id, customer_id, site_id, workload_id, placement_id, meter, gpu_model,
-    interval_start, interval_end, quantity, unit)
+    interval_start, interval_end, quantity, unit, state, partition, "offset")
 SELECT 'u' || i, 'c' || i % 10, 's' || i % 3, 'w' || i % 50, 'p', 'gpu_time', 'H100', start + i * step,
-    start + (i + 1) * step, 1, 'gpu_us' FROM rows;
+    start + (i + 1) * step, 1, 'gpu_us', 'rated', 0, i FROM rows;
 INSERT INTO invoices (invoice_id, number, customer_id, contract_id, period_start, period_end, currency,
     state, total_usd_micros, drafted_at)
 SELECT 'i' || i, '', 'c' || i % 10, 'k', start + i * step, start + (i + 1) * step, 'USD',

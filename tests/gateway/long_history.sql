@@ -28,7 +28,7 @@ SELECT 'w' || n, 'long', NULL, 'c' || n % 20, 'job', 'batch',
        CASE n % 4 WHEN 0 THEN NULL WHEN 1 THEN 'A100' ELSE 'H100' END,
        CASE n % 3 WHEN 0 THEN 1 ELSE 1 + n % 8 END, CASE n % 3 WHEN 0 THEN 50 + n % 90 * 10 ELSE 1000 END,
        900, 0, false, NULL, NULL, 'completed', '', '', '{}', 'H100', 'p' || n, 1,
-       t, t, t, t, t + (300 + n * 131 % 1500) * interval '1 second', 2.35, 'd'
+       t, t, n, t, t, t + (300 + n * 131 % 1500) * interval '1 second', 2.35, 'd'
 FROM generate_series(1, {jobs}) n,
      LATERAL (SELECT timestamptz '2024-01-01' + n * ({days} * interval '1 day' / {jobs}) AS t) at;
 INSERT INTO placements
