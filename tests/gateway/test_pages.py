@@ -20,7 +20,7 @@ from tests.gateway.conftest import Platform
 from tests.projections.story import START
 
 ODD_IDS = ["pg\u00a02", "и" * 150, 'a"b\\c', "a/b", "50%2F", "ид\u200bид", "a\nb", "q?x=1#y"]
-SITE = "epsilon"
+SITE = "oddly-named"
 ORDER = Order("things", at=datetime, unit_id=str, number=int)
 
 

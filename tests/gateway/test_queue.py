@@ -10,7 +10,7 @@ from schemas.events import sites
 from tests.gateway.conftest import Platform
 from tests.gateway.test_reads import every_page
 
-SITE = "delta"
+SITE = "queueing"
 START = 1_725_148_800_000
 
 
@@ -19,8 +19,8 @@ def test_the_queue_is_in_the_order_of_the_log(platform: Platform, client: httpx.
     story = platform.story
     for workload_id, priority, claimed in (("b", 0, START), ("a", 0, START - 9), ("c", 5, START)):
         spec: dict[str, Any] = {
-            "workload_id": f"delta-{workload_id}",
-            "customer_id": "delta-c1",
+            "workload_id": f"queueing-{workload_id}",
+            "customer_id": "queueing-c1",
             "name": "run",
             "kind": "training",
             "gpu_count": 1,
@@ -36,5 +36,5 @@ def test_the_queue_is_in_the_order_of_the_log(platform: Platform, client: httpx.
     # When read page by page
     waiting = every_page(client, "/queue", site_id=SITE, limit=1, min_position=position)
     # Then
-    assert [row["workload_id"] for row in waiting] == ["delta-c", "delta-b", "delta-a"]
+    assert [row["workload_id"] for row in waiting] == ["queueing-c", "queueing-b", "queueing-a"]
     assert [row["queue_position"] for row in waiting] == [1, 2, 3]
