@@ -150,7 +150,9 @@ def submit(
     duration_s: Annotated[int, typer.Option(min=1, help="Seconds of work.")] = 3600,
     gpu_model: Annotated[str | None, typer.Option(help="H100, A100, ...; any by default.")] = None,
     site_id: Annotated[str | None, typer.Option(help="By default brokering chooses.")] = None,
-    customer_id: Annotated[str, typer.Option(help="Who is billed.")] = "demo",
+    customer_id: Annotated[
+        str | None, typer.Option(help="Who is billed; the gateway's demo customer by default.")
+    ] = None,
     priority: Annotated[int | None, typer.Option(help="Higher is more urgent.")] = None,
     max_price: Annotated[
         str | None, typer.Option(help="Highest price accepted, dollars per GPU-hour.")

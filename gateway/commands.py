@@ -12,7 +12,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
 from gateway import kept_queries, queries
 from gateway.context import Gateway
@@ -30,10 +37,19 @@ MAX_GPUS = 100_000
 MAX_DURATION_S = 366 * 86_400
 MAX_POWER_W = 10**10
 MAX_PRIORITY = 1_000_000
+MAX_PRICE_USD = 100_000
+LAST_MS = 4_102_444_800_000  # 2100: a site takes no later time
 
 
-Price = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=6)]
-PRICE_LIMITS = "At most 18 digits, at most 6 of them after the point"
+def _before_2100(moment: datetime) -> datetime:
+    if to_ms(moment) > LAST_MS:
+        raise ValueError("Must be before 2100")
+    return moment
+
+
+Plannable = Annotated[Moment, AfterValidator(_before_2100)]
+Price = Annotated[Decimal, Field(ge=0, le=MAX_PRICE_USD, max_digits=18, decimal_places=6)]
+PRICE_LIMITS = "At most 6 digits after the point"
 # Words that stand where an id would, in the paths of workloads.
 RESERVED = frozenset({"classify"})
 
@@ -55,7 +71,9 @@ class WorkloadSpec(Body):
     )
     duration_s: int = Field(ge=1, le=MAX_DURATION_S, description="Expected run time")
     site_id: Identifier | None = Field(default=None, description="Null: any site of the pool")
-    deadline: Moment | None = Field(default=None, description="Worth nothing if not done by then")
+    deadline: Plannable | None = Field(
+        default=None, description="Worth nothing if not done by then"
+    )
     priority: int = Field(default=0, ge=-MAX_PRIORITY, le=MAX_PRIORITY, description="Higher first")
     preemptible: bool = False
     max_price_usd_per_gpu_hour: Price | None = Field(
@@ -72,7 +90,9 @@ class WorkloadSpec(Body):
 
 class WorkloadSubmission(WorkloadSpec):
     name: Text
-    customer_id: Identifier = Field(description="Who pays; required until logins exist")
+    customer_id: Identifier = Field(
+        default="demo", description="Who pays: until logins exist, whoever is named"
+    )
     workload_id: Identifier | None = Field(
         default=None, description="Chosen by the client, so that a retry is the same workload"
     )
@@ -87,7 +107,7 @@ class WorkloadSubmission(WorkloadSpec):
 
 class CurtailmentRequest(Body):
     max_power_w: int = Field(ge=0, le=MAX_POWER_W, description="Level to stay at or below")
-    starts_at: Moment | None = Field(default=None, description="Null: now, by the site's clock")
+    starts_at: Plannable | None = Field(default=None, description="Null: now, by the site's clock")
     duration_s: int = Field(ge=1, le=MAX_DURATION_S)
     reason: Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
     payment_usd_per_mwh: Price | None = Field(

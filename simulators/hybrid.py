@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import (
@@ -29,14 +30,15 @@ from pydantic import (
     model_validator,
 )
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from schemas.envelope import MAX_TIME_MS, rfc3339
+from schemas.envelope import rfc3339
 from schemas.events import intake, sites
 from schemas.topics import Event
 from simulators.simulation import Position, Request, Simulation
@@ -47,7 +49,8 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_GPUS = 100_000
 MAX_DURATION_S = 366 * 86_400
 MAX_PRIORITY = 1_000_000
-MAX_PRICE_USD = 100_000  # routing's: the gateway has none
+MAX_PRICE_USD = 100_000
+LAST_MS = 4_102_444_800_000  # 2100
 ROUTES = ("POST /submit", "GET /switching", "GET /status", "GET /metrics", "GET /healthz")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -57,8 +60,8 @@ def _ms(moment: datetime) -> int:
 
 
 def _on_the_logs_scale(moment: datetime) -> datetime:
-    if not 0 <= _ms(moment) <= MAX_TIME_MS:
-        raise ValueError("must be from 1970 to 9999, in UTC")
+    if not 0 <= _ms(moment) <= LAST_MS:
+        raise ValueError("must be from 1970 to 2099, in UTC")
     return moment
 
 
@@ -101,7 +104,22 @@ class Submission(BaseModel):
         return self
 
 
-OUR_HOSTS = ("127.0.0.1", "localhost", "::1", "[::1]")
+OUR_HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+class OurHosts:
+    """A page whose name was made to resolve to 127.0.0.1 asks under that name: it gets nothing."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        host = Headers(scope=scope).get("host") if scope["type"] == "http" else None
+        if host is None or urlsplit(f"//{host}").hostname in OUR_HOSTS:
+            await self._app(scope, receive, send)
+        else:
+            refusal = problem(421, "Misdirected request", "only loopback's names are served")
+            await refusal(scope, receive, send)
 
 
 def application(simulation: Simulation) -> Starlette:
@@ -128,10 +146,7 @@ def application(simulation: Simulation) -> Starlette:
             Route("/metrics", metrics),
             Route("/healthz", healthz),
         ],
-        # A page whose name was made to resolve to 127.0.0.1 asks under that name.
-        middleware=[
-            Middleware(TrustedHostMiddleware, allowed_hosts=OUR_HOSTS, www_redirect=False),
-        ],
+        middleware=[Middleware(OurHosts)],
         exception_handlers={HTTPException: _http_error, Exception: _unforeseen},
     )
 

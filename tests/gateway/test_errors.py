@@ -130,6 +130,8 @@ def test_another_media_type_is_415(client: httpx.Client, headers: dict[str, str]
         ({"deadline": "2024-09-01T00:00:00"}, ["#/deadline"]),
         ({"deadline": "1969-09-01T00:00:00Z"}, ["#/deadline"]),
         ({"deadline": 1_725_148_800}, ["#/deadline"]),
+        ({"deadline": "2100-01-02T00:00:00Z"}, ["#/deadline"]),
+        ({"max_price_usd_per_gpu_hour": "100000.01"}, ["#/max_price_usd_per_gpu_hour"]),
         ({"max_price_usd_per_gpu_hour": "-1"}, ["#/max_price_usd_per_gpu_hour"]),
         ({"max_price_usd_per_gpu_hour": "1.1234567"}, ["#/max_price_usd_per_gpu_hour"]),
         ({"max_price_usd_per_gpu_hour": "NaN"}, ["#/max_price_usd_per_gpu_hour"]),

@@ -75,7 +75,7 @@ def test_money_always_has_its_currency() -> None:
 
 def test_the_limits_of_a_price_are_stated() -> None:
     submission = SPEC["components"]["schemas"]["WorkloadSubmission"]["properties"]
-    assert "18 digits" in submission["max_price_usd_per_gpu_hour"]["description"]
+    assert "6 digits" in submission["max_price_usd_per_gpu_hour"]["description"]
 
 
 def test_what_is_called_a_list_is_paged() -> None:
