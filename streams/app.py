@@ -34,6 +34,7 @@ AGENTS: dict[str, str] = {
 log = logging.getLogger("streams")
 
 _END_S = 18.0  # from the beginning of the end; the supervisor kills after 20 s
+_SAY_AGAIN_S = 5.0
 _LIBRARIES = ("faust", "mode", "aiokafka", "httpx", "httpx2", "httpcore", "librdkafka")
 
 
@@ -106,13 +107,23 @@ def _say_what_ended_a_thread(end: threading.ExceptHookArgs) -> None:
     log.error("a thread of the Kafka client ended: %s: %s", end.exc_type.__name__, end.exc_value)
 
 
-class _OneLine(logging.Filter):
-    """What a library says about a broker that is away is a sentence, not a trace."""
+class OneLine(logging.Filter):
+    """What a library says about a broker that is away is a sentence, not a trace, and once in a
+    while, not at each of twenty tries a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said_at: dict[tuple[str, str], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.name.split(".")[0] in _LIBRARIES:
-            record.exc_info = record.exc_text = record.stack_info = None
-        return True
+        if record.name.split(".")[0] not in _LIBRARIES:
+            return True
+        record.exc_info = record.exc_text = record.stack_info = None
+        said = record.name, str(record.msg)  # without its arguments: a library has few of these
+        is_due = record.created - self._said_at.get(said, -_SAY_AGAIN_S) >= _SAY_AGAIN_S
+        if is_due:
+            self._said_at[said] = record.created
+        return is_due
 
 
 def _log_to_stderr(agent: str, level: str) -> None:
@@ -124,6 +135,6 @@ def _log_to_stderr(agent: str, level: str) -> None:
     )
     threading.excepthook = _say_what_ended_a_thread
     for handler in logging.getLogger().handlers:
-        handler.addFilter(_OneLine())
+        handler.addFilter(OneLine())
     for library in _LIBRARIES:
         logging.getLogger(library).setLevel(logging.ERROR)
