@@ -109,7 +109,7 @@ class CurtailmentRequest(Body):
     max_power_w: int = Field(ge=0, le=MAX_POWER_W, description="Level to stay at or below")
     starts_at: Plannable | None = Field(default=None, description="Null: now, by the site's clock")
     duration_s: int = Field(ge=1, le=MAX_DURATION_S)
-    reason: Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+    reason: Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")] = ""
     payment_usd_per_mwh: Price | None = Field(
         default=None, description=f"Paid for energy not used. {PRICE_LIMITS}"
     )

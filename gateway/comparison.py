@@ -135,6 +135,9 @@ class Comparisons:
         if self._wanted:
             if self._working is None or self._working.done():
                 self._working = asyncio.create_task(self._work(), name="naive-policies")
+                self._working.add_done_callback(
+                    lambda done: done.cancelled() or done.exception()  # seen, if nobody waits
+                )
             await asyncio.wait({self._working}, timeout=patience_s)
             if self._working.done():
                 self._working.result()

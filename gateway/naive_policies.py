@@ -16,13 +16,11 @@ ran under HCP, or as its customer expected while HCP is not done with it.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
 
 from gateway.naive_queue import WHOLE_MILLI, Group, Line, Live, Queue, Unit
 from gateway.naive_site import NaiveSite
 from gateway.price_series import StrikeRule
 from gateway.site_hours import (
-    POLICIES,
     WHEN,
     Configured,
     Curtailed,
@@ -245,12 +243,3 @@ class NaiveRun:
                 live.price = terms.price(model, self._site.list_prices)
                 live.energy_adder = terms.energy_adder
                 self._site.rate(live, 1)
-
-
-def simulate_all(start_ms: int, hours: Iterable[SiteHours]) -> dict[Policy, Outcome]:
-    """Every policy over the same hours."""
-    runs = {policy: NaiveRun(policy, start_ms) for policy in POLICIES}
-    for part in hours:
-        for run in runs.values():
-            run.advance(part)
-    return {policy: run.outcome() for policy, run in runs.items()}

@@ -186,16 +186,11 @@ async def curtailment_spans(database: Database, site_id: str) -> list[Row]:
 
 
 async def contracts(database: Database) -> list[Row]:
-    """With their tariffs, without those that invoicing refused."""
+    """With their tariffs; what invoicing refused is in neither view."""
     return await database.rows(
         """SELECT c.customer_id, c.contract_id, c.starts_at, t.tariff_id, t.gpu_prices,
                   t.energy_pass_through, t.energy_adder_usd_per_mwh
-           FROM contracts c JOIN tariffs t USING (customer_id, tariff_id)
-           WHERE NOT EXISTS (
-               SELECT FROM rejected_inputs r
-               WHERE r.key = c.customer_id AND r.subject = c.contract_id
-                 AND r.rejected_type = 'hcp.accounts.v1.ContractSigned'
-                 AND r.reason <> 'contract_id_taken')"""
+           FROM contracts c JOIN tariffs t USING (customer_id, tariff_id)"""
     )
 
 

@@ -90,7 +90,7 @@ Number = Annotated[
 ]
 # Text that PostgreSQL, Avro and a terminal all take: no control characters.
 Text = Annotated[
-    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")
 ]
 Identifier = Annotated[
     str, StringConstraints(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]*$")

@@ -14,7 +14,6 @@ Value = Any  # what psycopg can write to the column
 Row = dict[str, Value]
 Key = tuple[Value, ...]
 Allowed = Mapping[str, tuple[Value, ...]]
-ANYTHING: Allowed = {}
 
 
 @dataclass(frozen=True, eq=False)

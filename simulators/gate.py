@@ -128,6 +128,8 @@ class Gate:
             _, at, question = self._sent.popleft()
             self._questions -= question
             self.confirmed_at = max(at, self.confirmed_at or at)
+        if self._early:  # a stranger's are never found
+            self._early = {offset for offset in self._early if offset >= self.passed}
         if self.confirmed_at is None and self._sent:
             self.confirmed_at = self._sent[0][1]
 

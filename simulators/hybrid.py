@@ -68,7 +68,7 @@ def _on_the_logs_scale(moment: datetime) -> datetime:
 _Moment = Annotated[AwareDatetime, AfterValidator(_on_the_logs_scale)]
 _Id = Annotated[str, StringConstraints(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]*$")]
 _Text = Annotated[
-    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")
 ]
 
 
@@ -115,11 +115,18 @@ class OurHosts:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         host = Headers(scope=scope).get("host") if scope["type"] == "http" else None
-        if host is None or urlsplit(f"//{host}").hostname in OUR_HOSTS:
+        if host is None or _is_ours(host):
             await self._app(scope, receive, send)
         else:
             refusal = problem(421, "Misdirected request", "only loopback's names are served")
             await refusal(scope, receive, send)
+
+
+def _is_ours(host: str) -> bool:
+    try:
+        return urlsplit(f"//{host}").hostname in OUR_HOSTS
+    except ValueError:
+        return False
 
 
 def application(simulation: Simulation) -> Starlette:

@@ -41,6 +41,8 @@ BROKEN_SWITCH = "switching failed three times in a row"
 UNDER_REPAIR = "under repair"
 _WEAR = "hardware fault"
 _HOUR_MS = 3_600_000
+MAX_OFFERS = 16
+"""Registrations of one unit that are remembered until routing uses it; the oldest goes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,10 @@ class World:
 
     def offer(self, event: UnitRegistered, input_id: str) -> None:
         """A unit that an operator registered; routing has not said yet what it thinks of it."""
-        self._offered.setdefault(event.unit_id, {})[input_id] = event
+        offers = self._offered.setdefault(event.unit_id, {})
+        offers[input_id] = event
+        if len(offers) > MAX_OFFERS:
+            del offers[next(iter(offers))]
 
     def withdraw(self, unit_id: str, input_id: str) -> None:
         """Routing refused an input; it may have been that."""

@@ -40,7 +40,7 @@ MAX_HARDWARE_BYTES = 48
 """Of the id of a unit or feeder and of a model's name."""
 MAX_MODE_BYTES = 24
 MAX_TEXT_LENGTH = 10_000
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 Check = Callable[[str, str, str], Refusal | None]
 

@@ -22,7 +22,7 @@ from deploy.local.artifacts import pinned
 from deploy.local.disk import require_free
 from deploy.local.postgres import MAJOR as POSTGRES_MAJOR
 
-LAYOUT = 2
+LAYOUT = 3
 ELSEWHERE = "another data directory (--data-dir or HCP_DATA_DIR)"
 OURS = ("choices.json", "state.json", "kafka", "postgres")
 BEFORE_STAMP = ("logs", "lock")  # what a first start may leave if it ends very early

@@ -46,15 +46,6 @@ def is_free(port: int) -> bool:
     return True
 
 
-def accepts(port: int) -> bool:
-    """Does anything answer a connection?"""
-    try:
-        with socket.create_connection((LOOPBACK, port), timeout=1):
-            return True
-    except OSError:
-        return False
-
-
 def holder(port: int) -> str:
     try:
         connections = psutil.net_connections("tcp")

@@ -522,7 +522,6 @@ CREATE TABLE rejected_inputs (
     input_offset bigint,
     PRIMARY KEY (topic, partition, "offset")
 );
-CREATE INDEX rejected_inputs_by_input ON rejected_inputs (input_event_id);
 
 -- accounts ---------------------------------------------------------------------------------------
 

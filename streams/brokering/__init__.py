@@ -3,7 +3,7 @@
 Reads the intake log: submissions, and what routing says each site has to offer. Writes
 `WorkloadSubmitted` on the chosen site's log; on its own log `WorkloadForwarded`, or
 `WorkloadRejected` when no site of the pool could ever run the submission. Owns where it has sent
-each submission, so that one that is sent again goes to the same site and never runs on two.
-Refuses a workload id that stands for something else already. It does not judge a submission
-otherwise: the site's routing does.
+the last 10,000 submissions, so that one that is sent again goes to the same site and never runs on
+two. Refuses a workload id that stands for something else already, or that no site would take. It
+does not judge a submission otherwise: the site's routing does.
 """

@@ -14,7 +14,9 @@ from schemas.events.intake import (
 )
 from streams.brokering.selection import Choice, choose
 from streams.brokering.state import MAX_REMEMBERED, Forwarded, Site, State, Stock
+from streams.refusal import Refusal
 from streams.site_inputs import MAX_GPU_COUNT, possible_time
+from streams.site_names import id_refusal, shown
 
 Answer = (
     sites.WorkloadSubmitted
@@ -27,22 +29,16 @@ Answer = (
 def decide(state: State, event: IntakeEvent) -> Sequence[Answer]:
     if not isinstance(event, WorkloadSubmitted):
         return []  # summaries change what is known; the rest is brokering's own
+    bad = _bad_name(event)
+    if bad is not None:
+        return [_rejected(event, bad)]
     known = state.forwarded.get(event.workload_id)
     if known is not None:
         return [_again(event, known)]
     choice = choose(state, event)
     if isinstance(choice, Choice):
         return [_to_site(event, choice.site_id), _forwarded(event, choice)]
-    return [
-        intake.WorkloadRejected(
-            pool=event.pool,
-            at=possible_time(event.at),
-            workload_id=event.workload_id,
-            customer_id=event.customer_id,
-            reason=choice.reason,
-            detail=choice.detail,
-        )
-    ]
+    return [_rejected(event, choice)]
 
 
 def evolve(state: State, event: IntakeEvent) -> State:
@@ -62,6 +58,24 @@ def retain(state: State) -> bool:
     """A pool without sites is worth nothing, a submission to it is rejected however often; but
     where submissions went must be known even when their site has left the pool."""
     return bool(state.sites or state.forwarded)
+
+
+def _bad_name(event: WorkloadSubmitted) -> Refusal | None:
+    """What is remembered is bounded, in number and in size."""
+    return id_refusal("bad_workload_id", "workload_id", event.workload_id) or id_refusal(
+        "bad_customer_id", "customer_id", event.customer_id
+    )
+
+
+def _rejected(event: WorkloadSubmitted, why: Refusal) -> intake.WorkloadRejected:
+    return intake.WorkloadRejected(
+        pool=event.pool,
+        at=possible_time(event.at),
+        workload_id=shown(event.workload_id),
+        customer_id=shown(event.customer_id),
+        reason=why.reason,
+        detail=why.detail,
+    )
 
 
 def _summarize(state: State, event: SiteSummarized) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from schemas.events.intake import WorkloadSubmitted
 from streams.brokering.state import Site, State, Stock
+from streams.refusal import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +21,7 @@ class Choice:
     gpu_model: str
 
 
-@dataclass(frozen=True, slots=True)
-class Impossible:
-    """reason: a code; detail: a sentence for people"""
-
-    reason: str
-    detail: str
-
-
-def choose(state: State, event: WorkloadSubmitted) -> Choice | Impossible:
+def choose(state: State, event: WorkloadSubmitted) -> Choice | Refusal:
     """All GPUs of a workload are of one model on one site."""
     candidates = [
         (
@@ -62,14 +55,14 @@ def _offered(site: Site, event: WorkloadSubmitted) -> list[tuple[str, Stock]]:
     ]
 
 
-def _why_not(state: State, event: WorkloadSubmitted) -> Impossible:
+def _why_not(state: State, event: WorkloadSubmitted) -> Refusal:
     if not state.sites:
-        return Impossible("no_site", f"No site with GPUs serves the pool {event.pool!r}.")
+        return Refusal("no_site", f"No site with GPUs serves the pool {event.pool!r}.")
     offered = [stock.total for site in state.sites.values() for _, stock in _offered(site, event)]
     model = event.gpu_model or "GPU"
     if not offered:
-        return Impossible("no_such_model", f"No site of the pool has a healthy {model}.")
-    return Impossible(
+        return Refusal("no_such_model", f"No site of the pool has a healthy {model}.")
+    return Refusal(
         "too_many_gpus",
         f"{event.gpu_count} GPUs of one model asked for; the largest site has {max(offered)}.",
     )

@@ -32,10 +32,6 @@ def floor_to(at: int, step_ms: int) -> int:
     return at // step_ms * step_ms
 
 
-def overlap_ms(start: int, end: int, other_start: int, other_end: int) -> int:
-    return max(0, min(end, other_end) - max(start, other_start))
-
-
 def union_ms(intervals: Iterable[tuple[int, int]]) -> int:
     """How long at least one of them holds; one that ends before it starts counts nothing."""
     whole = 0

@@ -18,4 +18,5 @@ AGENT: Agent[State, SitesEvent] = Agent(
     decide=decide,
     evolve=evolve,
     retain=retain,
+    state_version="2",
 )

@@ -261,7 +261,7 @@ def _rejected(state: State, event: SitesEvent, reason: str, detail: str) -> Inpu
     return InputRejected(
         site_id=state.site_id,
         at=possible_time(event.at) if state.now is None else state.now,
-        rejected_type=type(event).__name__,
+        rejected_type=event.FULL_NAME,
         subject=subject_of(event),
         reason=reason,
         detail=detail,

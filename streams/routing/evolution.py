@@ -33,10 +33,10 @@ from schemas.events.sites import (
     WorkloadRequeued,
 )
 from streams.routing import lifecycle, prices
-from streams.routing.index import MS_PER_S, Index, limit_w
+from streams.routing.index import Index, limit_w
 from streams.routing.registry import change_unit, register, run_unit
 from streams.routing.state import Curtailment, State, micros
-from streams.site_inputs import MAX_LIFTED
+from streams.site_inputs import MAX_LIFTED, MS_PER_S
 
 MAX_SWITCH_FAILURES = 3
 """Failed switches in a row after which a unit is taken for failed."""

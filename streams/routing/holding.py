@@ -28,8 +28,9 @@ from streams.routing.capacity import PowerClass, carried, least_w, most
 from streams.routing.economics import power_cost
 from streams.routing.index import QueueKey, Shape, free_by_power, shapes, shared_fit
 from streams.routing.state import State, revenue_micros
+from streams.site_inputs import DAY_MS
 
-HOLD_AFTER_MS = 24 * 3_600_000
+HOLD_AFTER_MS = DAY_MS
 MAX_HOLDERS = 16
 """Who hold at a time. The rest, behind them in the queue, hold when those are placed."""
 

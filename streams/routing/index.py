@@ -9,7 +9,7 @@ from typing import Any
 
 from streams.routing.merit_order import RATIO_SCALE, StepKey, next_step
 from streams.routing.state import ASIC, COMPUTE, GPU, State, Unit, Workload
-from streams.site_inputs import WHOLE_MILLI
+from streams.site_inputs import MS_PER_S, WHOLE_MILLI
 
 QueueKey = tuple[int, int, str]
 FreeKey = tuple[int, bool, str]
@@ -18,7 +18,6 @@ Shape = tuple[tuple[str, ...], int, int]
 """(models it may have, GPUs, thousandths of each): waiting workloads of one shape fit or fail
 together."""
 
-MS_PER_S = 1_000
 NO_CLOCK = -1
 """Since when a workload waits that was queued before the first tick."""
 

@@ -142,7 +142,7 @@ def _refuse_taken(draft: Draft, event: WorkloadSubmitted) -> None:
         InputRejected(
             site_id=draft.state.site_id,
             at=draft.at,
-            rejected_type=type(event).__name__,
+            rejected_type=event.FULL_NAME,
             subject=event.workload_id,
             reason="workload_id_taken",
             detail=f"Workload {event.workload_id} was submitted before with other content.",

@@ -78,6 +78,7 @@ class _Pass:
                 if following:
                     heapq.heappush(heads, (following[0], shape))
             elif self._outlook is not None and not sifted:
+                # Once a pass: what a later placement makes room for, the next pass looks at.
                 heads = [head for head in heads if self._outlook.may_place(head[1])]
                 heapq.heapify(heads)
                 sifted = True
@@ -104,7 +105,8 @@ class _Pass:
         left = sorted(head for head in heads if self._may_place(head[1]))
         if left:
             first = self._state.ticks * TURNS % len(left)
-            for key, shape in (left + left)[first : first + min(TURNS, len(left))]:
+            turns = (left + left)[first : first + min(TURNS, len(left))]
+            for key, shape in sorted(turns):  # in order, for holds only grow
                 self._try(key, shape)
 
     def _try(self, key: QueueKey, shape: Shape) -> bool:

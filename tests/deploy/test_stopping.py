@@ -123,7 +123,7 @@ def test_status_and_down_see_a_start_that_still_downloads(tmp_path: Path) -> Non
             assert phase(data) == "starting"
             down = hcp("down", "--data-dir", str(data))
             assert (down.returncode, down.stdout) == (0, "stopped; the data is kept\n"), down
-            said, _ = starting.communicate(timeout=10)
+            said, _ = starting.communicate(timeout=60)
         finally:
             starting.kill()
             starting.wait()

@@ -65,7 +65,7 @@ def test_a_killed_child_is_restarted_and_the_reason_is_shown(supervisor: Supervi
     assert waiting.last_exit is not None
     assert waiting.last_exit.startswith("killed by SIGKILL")
     assert waiting.retry_in_s is not None
-    assert 0 < waiting.retry_in_s <= 0.5
+    assert 0 <= waiting.retry_in_s <= 0.5
     watch_until(supervisor, lambda: supervisor.records()[0].state == "running")
     (after,) = supervisor.records()
     assert after.restarts == 1
@@ -147,7 +147,7 @@ def test_a_stage_has_its_time_together(supervisor: Supervisor, tmp_path: Path) -
     )
     began = time.monotonic()
     assert supervisor.stop() == names
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 5.5  # one after the other would take 6
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="real-time signals")
@@ -209,8 +209,9 @@ def test_one_that_hangs_is_started_again_unless_what_it_needs_is_away(
     supervisor.start([python("database", STAYS, ready=database.exists, restart_unready=False)])
     supervisor.start([python("gateway", STAYS, ready=gateway.exists)])
     database.unlink()
+    watch_until(supervisor, lambda: supervisor.records()[0].state == "unready")
     gateway.unlink()
-    watch_until(supervisor, lambda: all(p.state == "unready" for p in supervisor.records()))
+    watch_until(supervisor, lambda: supervisor.records()[1].state == "unready")
     began = time.monotonic()
     watch_until(supervisor, lambda: time.monotonic() - began > 3 * supervisors.RESTART_AFTER_S)
     assert [p.restarts for p in supervisor.records()] == [0, 0]

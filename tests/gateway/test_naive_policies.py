@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import pytest
 
-from gateway.naive_policies import NaiveRun, simulate_all
+from gateway.naive_policies import NaiveRun
 from gateway.price_series import PriceSeries
 from gateway.site_hours import (
+    POLICIES,
     Configured,
     Curtailed,
     Fact,
@@ -306,3 +307,12 @@ def test_three_months_of_a_thousand_jobs_a_day_are_fast() -> None:
     outcomes = simulate_all(0, parts)
     assert time.process_time() - started < 15
     assert all(outcome.ai_revenue > 0 for outcome in outcomes.values())
+
+
+def simulate_all(start_ms: int, hours: Iterable[SiteHours]) -> dict[Policy, Outcome]:
+    """Every policy over the same hours."""
+    runs = {policy: NaiveRun(policy, start_ms) for policy in POLICIES}
+    for part in hours:
+        for run in runs.values():
+            run.advance(part)
+    return {policy: run.outcome() for policy, run in runs.items()}

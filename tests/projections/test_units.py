@@ -142,7 +142,7 @@ def test_a_refused_registration_is_taken_back() -> None:
     refused = sites.InputRejected(
         site_id="alpha",
         at=T0,
-        rejected_type="UnitRegistered",
+        rejected_type="hcp.sites.v1.UnitRegistered",
         subject="u1",
         reason="unknown_feeder",
         detail="No.",

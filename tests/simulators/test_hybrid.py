@@ -121,7 +121,8 @@ def test_every_fault_is_named(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "status"), [("localhost:8090", 200), ("[::1]:8090", 200), ("evil.example:8090", 421)]
+    ("host", "status"),
+    [("localhost:8090", 200), ("[::1]:8090", 200), ("evil.example:8090", 421), ("[::1", 421)],
 )
 def test_another_host_is_refused(client: TestClient, host: str, status: int) -> None:
     assert client.get("/status", headers={"Host": host}).status_code == status

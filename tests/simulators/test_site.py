@@ -341,7 +341,8 @@ def test_a_tick_of_someone_elses_that_routing_refused_moves_no_time() -> None:
     now = live.now or 0
     far = stranger(sites.TimePassed(site_id=site.site_id, at=FAR))
     refused = sites.InputRejected(
-        site_id=site.site_id, at=now, rejected_type="TimePassed", subject=site.site_id,
+        site_id=site.site_id, at=now, rejected_type=sites.TimePassed.FULL_NAME,
+        subject=site.site_id,
         reason="clock_jump", detail="",
     )  # fmt: skip
     for record in (far, answer_to(far, refused)):
@@ -364,7 +365,8 @@ def test_a_tick_of_someone_elses_that_routing_refused_moves_no_time() -> None:
     [
         sites.HourClosed(site_id="west-texas", at=FAR, closed_until=FAR - FAR % HOUR_MS),
         sites.InputRejected(
-            site_id="west-texas", at=FAR, rejected_type="TimePassed", subject="west-texas",
+            site_id="west-texas", at=FAR, rejected_type=sites.TimePassed.FULL_NAME,
+        subject="west-texas",
             reason="clock_backwards", detail="",
         ),
     ],
@@ -427,7 +429,8 @@ def test_a_registration_that_routing_refused_is_no_hardware() -> None:
     for record in (good, bad):
         simulation.fold(*record)
     refused = sites.InputRejected(
-        site_id="west-texas", at=SHORT.starts_ms, rejected_type="UnitRegistered", subject="new",
+        site_id="west-texas", at=SHORT.starts_ms, rejected_type=sites.UnitRegistered.FULL_NAME,
+        subject="new",
         reason="kind_changed", detail="",
     )  # fmt: skip
     simulation.fold(*answer_to(bad, refused))

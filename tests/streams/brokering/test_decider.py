@@ -65,6 +65,17 @@ def test_a_submission_goes_whole_to_the_site_with_the_most_free_gpus() -> None:
     ]
 
 
+@pytest.mark.parametrize("field", ["workload_id", "customer_id"])
+@pytest.mark.parametrize("name", ["", "x" * 10_000, "a\x9bb"])
+def test_a_name_that_no_site_takes_is_rejected_and_not_remembered(field: str, name: str) -> None:
+    event = ASKED.from_record({**ASKED.to_record(), field: name})
+    state, answers = step(AGENT, known(site("austin", h100=(8, 8))), event)
+    (rejected,) = answers
+    assert isinstance(rejected, intake.WorkloadRejected)
+    assert rejected.reason == f"bad_{field}"
+    assert not state.forwarded
+
+
 @pytest.mark.parametrize(
     ("summaries", "chosen"),
     [

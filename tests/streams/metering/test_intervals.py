@@ -12,7 +12,6 @@ from streams.metering.intervals import (
     MAX_SLICES,
     covers,
     hourly,
-    overlap_ms,
     union_ms,
 )
 
@@ -42,11 +41,6 @@ def test_a_long_jump_ends_in_one_long_slice() -> None:
 
 def test_a_broken_clock_bills_a_year_at_most() -> None:
     assert list(hourly(0, 10**14))[-1][1] == MAX_JUMP_MS
-
-
-@pytest.mark.parametrize(("other", "shared"), [((0, 5), 0), ((0, 15), 5), ((12, 14), 2)])
-def test_overlap(other: tuple[int, int], shared: int) -> None:
-    assert overlap_ms(10, 20, *other) == shared
 
 
 @given(st.lists(st.tuples(st.integers(-20, 20), st.integers(-20, 20)), max_size=6))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemas.events.sites import SitesEvent
 from streams.definition import step
 from streams.metering.agent import AGENT
-from streams.metering.intervals import HOUR_MS, QUARTER_MS, overlap_ms
+from streams.metering.intervals import HOUR_MS, QUARTER_MS
 from streams.metering.state import State
 from tests.streams.metering.site import (
     SITE,
@@ -268,9 +268,8 @@ def test_deciding_changes_nothing_and_says_the_same_twice(steps: list[Step], lag
 
 def _occupied(script: Script, quarter: int, unit: str) -> bool:
     return any(
-        overlap_ms(
-            ran.start, script.now if ran.end is None else ran.end, quarter, quarter + QUARTER_MS
-        )
+        max(ran.start, quarter)
+        < min(script.now if ran.end is None else ran.end, quarter + QUARTER_MS)
         for ran in script.ran.values()
         if unit in dict(ran.units)
     )

@@ -117,7 +117,7 @@ def test_bad_input_is_refused_and_changes_nothing(event: SitesEvent, reason: str
     before = msgspec.msgpack.encode(site.state, order="deterministic")
     rejection = the(sites.InputRejected, answers := site.when(event))
     assert (rejection.reason, len(answers)) == (reason, 1)
-    assert rejection.rejected_type == type(event).__name__
+    assert rejection.rejected_type == event.FULL_NAME
     assert rejection.at == NOON, "the site's clock"
     assert rejection.detail.endswith(".")
     assert msgspec.msgpack.encode(site.state, order="deterministic") == before
