@@ -13,12 +13,15 @@ from rich.text import Text
 from deploy.gateway import Gateway, GatewayError, Money
 from deploy.scene import minute
 
+UNFULFILLED = ("rejected", "failed", "cancelled")
 LABEL_WIDTH = 38  # beyond it a label folds; the reasons get the rest of 80 columns
 
 
 class Workload(msgspec.Struct, frozen=True):
     workload_id: str
     state: str
+    reason: str = ""
+    detail: str = ""
     site_id: str | None = None
     units: list[str] = []
 
@@ -63,7 +66,10 @@ def print_explanation(console: Console, explanation: Explanation) -> None:
     say(console, standing(explanation))
     if explanation.pending_because:
         say(console, f"It waits: {explanation.pending_because}")
-    if not explanation.decisions and not explanation.pending_because:
+    workload = explanation.workload
+    if workload.state in UNFULFILLED:
+        say(console, f"Why: {workload.detail or workload.reason}")
+    elif not explanation.decisions and not explanation.pending_because:
         say(console, "Nothing has been decided about it yet.")
     for decision in explanation.decisions:
         say(console, "")

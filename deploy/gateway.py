@@ -131,7 +131,8 @@ class Gateway:
             raise GatewayError(f"The gateway at {self._url} did not answer in time.") from error
         except httpx.TransportError as error:
             raise GatewayError(
-                f"No gateway answers at {self._url}: start the stack with `hcp up`."
+                f"No gateway answers at {self._url}: start the stack with `hcp up`, or see with "
+                "`hcp status` how far its start has come."
             ) from error
         if response.is_success:
             try:
@@ -161,7 +162,8 @@ def problem(response: httpx.Response) -> str:
     try:
         said = msgspec.json.decode(response.content, type=Problem)
     except msgspec.DecodeError:
-        return f"The gateway answered {response.status_code} {response.reason_phrase}."
+        status = f"{response.status_code} {response.reason_phrase}"
+        return f"What answers there is no gateway of HCP: it said {status}."
     faults = [f"{option(fault)}: {fault.detail}" for fault in said.errors or []]
     if not faults:
         return said.detail or said.title

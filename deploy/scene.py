@@ -10,7 +10,7 @@ from decimal import Decimal
 import httpx
 import msgspec
 
-from deploy.gateway import Gateway, GatewayError, Report
+from deploy.gateway import Gateway, GatewayError, Report, Workloads
 
 ASK_EVERY_S = 5.0  # the gateway makes a new report no more often
 TIMEOUT_S = 3.0
@@ -63,20 +63,25 @@ class Scene:
         if self.price_usd_per_mwh is not None:
             rows.append(("power price", f"${Decimal(self.price_usd_per_mwh):,.2f}/MWh"))
         if self.report:
-            count = self.report.workloads
-            rows.append(
-                (
-                    "workloads",
-                    f"{count.submitted} submitted, {count.placed} placed, {count.queued} queued, "
-                    f"{count.completed} completed",
-                )
-            )
+            rows.append(("workloads", counted(self.report.workloads)))
             rows.append(("invoices", f"{self.report.invoices.finalized} finalized"))
             rows.append(("profit", f"${Decimal(self.report.profit.profit.amount):,.2f}"))
         return rows
 
     def line(self) -> str:
         return ", ".join(f"{name}: {value}" for name, value in self.rows())
+
+
+def counted(count: Workloads) -> str:
+    """What always is of interest, and what is only when there is any."""
+    said = [
+        f"{count.submitted} submitted",
+        f"{count.placed} placed",
+        f"{count.queued} queued",
+        f"{count.completed} completed",
+    ]
+    seldom = {"cancelled": count.cancelled, "failed": count.failed, "rejected": count.rejected}
+    return ", ".join([*said, *(f"{number} {name}" for name, number in seldom.items() if number)])
 
 
 class Watcher:

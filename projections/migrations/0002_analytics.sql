@@ -434,7 +434,7 @@ SELECT
     energy_pass_through,
     energy_adder_usd_per_mwh
 FROM public.tariffs t CROSS JOIN LATERAL jsonb_array_elements(t.gpu_prices) AS p;
-COMMENT ON VIEW analytics.gpu_prices IS 'What each tariff asks for a GPU-hour.';
+COMMENT ON VIEW analytics.gpu_prices IS 'What each tariff asks for a GPU-hour. Model *: any other. Without a contract a customer pays the price quoted at placement, and that of its tariff on-demand only where none was quoted.';
 COMMENT ON COLUMN analytics.gpu_prices.customer_id IS 'The customer';
 COMMENT ON COLUMN analytics.gpu_prices.tariff_id IS 'The tariff';
 COMMENT ON COLUMN analytics.gpu_prices.effective_from IS 'From';

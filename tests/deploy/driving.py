@@ -20,9 +20,12 @@ ROOT = Path(__file__).parents[2]
 
 
 def hcp(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """On ports of its own: a stack of the user's may hold the usual ones."""
+    gateway, simulator = choose_free(2)
+    ports = {"HCP_GATEWAY_PORT": str(gateway), "HCP_SIMULATOR_PORT": str(simulator)}
     return subprocess.run(
         [sys.executable, "-m", "deploy.cli", *arguments],
-        env={**os.environ, "COLUMNS": "200", **environment},
+        env={**os.environ, "COLUMNS": "200", **ports, **environment},
         capture_output=True,
         text=True,
         timeout=60,

@@ -50,6 +50,8 @@ QUEUED = {
     "decisions": [],
 }
 
+GONE: dict[str, object] = {"pending_because": None, "queue_position": None}
+
 
 def shown(answer: object) -> str:
     file = io.StringIO()
@@ -86,3 +88,17 @@ def test_what_waits_says_why() -> None:
 def test_many_units_and_long_reasons_fold() -> None:
     workload = {**PLACED["workload"], "units": [f"h100-{n:04}" for n in range(40)]}  # type: ignore[dict-item]
     assert "h100-0039" in shown({**PLACED, "workload": workload})
+
+
+def test_what_was_rejected_says_why() -> None:
+    workload = {
+        "workload_id": "w-3",
+        "state": "rejected",
+        "reason": "no_such_model",
+        "detail": "No site of the pool has a healthy H999.",
+    }
+    lines = shown({**QUEUED, **GONE, "workload": workload}).splitlines()
+    assert [line.rstrip() for line in lines] == [
+        "w-3 is rejected",
+        "Why: No site of the pool has a healthy H999.",
+    ]

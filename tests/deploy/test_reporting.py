@@ -145,7 +145,7 @@ def test_what_never_got_anywhere_is_not_resumed() -> None:
 
 def test_an_answer_that_is_no_problem_document_is_still_a_sentence() -> None:
     said = problem(httpx.Response(502, text="<html>bad gateway</html>"))
-    assert said == "The gateway answered 502 Bad Gateway."
+    assert said == "What answers there is no gateway of HCP: it said 502 Bad Gateway."
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,9 @@ def test_a_bad_body_is_422_with_a_pointer_to_each_fault(
 
 def test_every_missing_member_is_named(client: httpx.Client) -> None:
     document = problem(client.post("/api/v1/workloads", json={}), 422)
-    assert {fault["pointer"] for fault in document["errors"]} == {f"#/{name}" for name in GOOD}
+    assert {fault["pointer"] for fault in document["errors"]} == {
+        f"#/{name}" for name in GOOD if name != "customer_id"
+    }
 
 
 @pytest.mark.parametrize(

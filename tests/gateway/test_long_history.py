@@ -96,7 +96,10 @@ def test_who_goes_away_leaves_one_simulation_that_goes_on(history: str) -> None:
             await asyncio.wait_for(report(reports, database), 0.1)
 
     async def asked(reports: Reports, database: Database) -> None:
+        may_simulate = threading.Event()
+        reports.comparisons._thread.submit(may_simulate.wait)
         await asyncio.gather(*(impatient(reports, database) for _ in range(8)))
+        may_simulate.set()
         working = [t for t in threading.enumerate() if t.name.startswith("naive-policies")]
         assert len(working) <= 1
         whole = await report(reports, database)
