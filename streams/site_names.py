@@ -12,26 +12,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from schemas.events.sites import (
-    CurtailmentLifted,
-    CurtailmentRequested,
-    EnergyMetered,
-    PowerPricePublished,
-    SiteConfigured,
-    SitesEvent,
-    UnitDrained,
-    UnitFailed,
-    UnitRecovered,
-    UnitRegistered,
-    UnitReported,
-    UnitSwitched,
-    WorkloadCancelled,
-    WorkloadCompleted,
-    WorkloadFailed,
-    WorkloadProgressed,
-    WorkloadStarted,
-    WorkloadSubmitted,
-)
+from schemas.events import sites
+from schemas.events.sites import SitesEvent
 from streams.refusal import Refusal
 
 MAX_ID_LENGTH = 200
@@ -107,32 +89,32 @@ _FEEDER: Named = (hardware_refusal, "bad_feeder_id", "feeder_id")
 _REASON: Named = (_text, "text_too_long", "reason")
 
 NAMES: dict[type[Any], tuple[Named, ...]] = {
-    CurtailmentLifted: (_CURTAILMENT, _REASON),
-    CurtailmentRequested: (_CURTAILMENT, _REASON),
-    EnergyMetered: (_FEEDER,),
-    PowerPricePublished: ((_label, "bad_settlement_point", "settlement_point"),),
-    SiteConfigured: (
+    sites.CurtailmentLifted: (_CURTAILMENT, _REASON),
+    sites.CurtailmentRequested: (_CURTAILMENT, _REASON),
+    sites.EnergyMetered: (_FEEDER,),
+    sites.PowerPricePublished: ((_label, "bad_settlement_point", "settlement_point"),),
+    sites.SiteConfigured: (
         (id_refusal, "bad_site_id", "site_id"),
         (_label, "bad_name", "name"),
         (id_refusal, "bad_pool", "pool"),
     ),
-    UnitDrained: (_UNIT, _REASON),
-    UnitFailed: (_UNIT, _REASON),
-    UnitRecovered: (_UNIT,),
-    UnitRegistered: (_UNIT, _FEEDER, (hardware_refusal, "bad_model", "model")),
-    UnitReported: (_UNIT, (_text, "text_too_long", "detail")),
-    UnitSwitched: (
+    sites.UnitDrained: (_UNIT, _REASON),
+    sites.UnitFailed: (_UNIT, _REASON),
+    sites.UnitRecovered: (_UNIT,),
+    sites.UnitRegistered: (_UNIT, _FEEDER, (hardware_refusal, "bad_model", "model")),
+    sites.UnitReported: (_UNIT, (_text, "text_too_long", "detail")),
+    sites.UnitSwitched: (
         _UNIT,
         (mode_refusal, "unknown_mode", "mode"),
         (_label, "bad_workload_id", "workload_id"),
         _REASON,
     ),
-    WorkloadCancelled: (_WORKLOAD, (_label, "bad_name", "cancelled_by"), _REASON),
-    WorkloadCompleted: _PLACED,
-    WorkloadFailed: (*_PLACED, _REASON),
-    WorkloadProgressed: _PLACED,
-    WorkloadStarted: _PLACED,
-    WorkloadSubmitted: (
+    sites.WorkloadCancelled: (_WORKLOAD, (_label, "bad_name", "cancelled_by"), _REASON),
+    sites.WorkloadCompleted: _PLACED,
+    sites.WorkloadFailed: (*_PLACED, _REASON),
+    sites.WorkloadProgressed: _PLACED,
+    sites.WorkloadStarted: _PLACED,
+    sites.WorkloadSubmitted: (
         _WORKLOAD,
         (id_refusal, "bad_customer_id", "customer_id"),
         (_label, "bad_name", "name"),

@@ -25,19 +25,17 @@ from streams.invoicing.state import (
     State,
 )
 from streams.invoicing.usage import UNITS, recorded_until
-
-Refusal = tuple[str, str]
+from streams.refusal import Refusal
 
 
 def refused(event: UsageRecorded | TariffPublished | ContractSigned, why: Refusal) -> InputRejected:
-    reason, detail = why
     return InputRejected(
         customer_id=event.customer_id,
         at=event.at,
         rejected_type=event.FULL_NAME,
         subject=_subject(event),
-        reason=reason,
-        detail=detail,
+        reason=why.reason,
+        detail=why.detail,
     )
 
 
@@ -180,11 +178,13 @@ def is_known_contract(state: State, event: ContractSigned) -> bool:
 
 
 def unpriced(usage: UsageRecorded, tariff_id: str) -> Refusal:
-    return "unpriced_model", f"Tariff {tariff_id!r} has no price for {usage.gpu_model!r}."
+    told = f"Tariff {tariff_id!r} has no price for {usage.gpu_model!r}."
+    return Refusal("unpriced_model", told)
 
 
 def too_large(amount_usd_micros: int) -> Refusal:
-    return "amount_too_large", f"{amount_usd_micros} micro-dollars for one usage cannot be true."
+    told = f"{amount_usd_micros} micro-dollars for one usage cannot be true."
+    return Refusal("amount_too_large", told)
 
 
 def _overlaps(state: State, event: ContractSigned, default_id: str) -> bool:
@@ -197,7 +197,7 @@ def _overlaps(state: State, event: ContractSigned, default_id: str) -> bool:
 
 def _first(*checks: tuple[bool, str, str]) -> Refusal | None:
     """The first that is broken, as (broken, reason, detail)."""
-    return next(((reason, detail) for broken, reason, detail in checks if broken), None)
+    return next((Refusal(reason, detail) for broken, reason, detail in checks if broken), None)
 
 
 def _subject(event: UsageRecorded | TariffPublished | ContractSigned) -> str:

@@ -15,7 +15,7 @@ from streams.metering.refusals import (
     remember_price,
 )
 from streams.metering.state import (
-    MAX_PRICES,
+    MAX_WAITING_PRICES,
     Customer,
     Placement,
     Price,
@@ -143,7 +143,7 @@ def _move_on(state: State, now: int) -> None:
 def _price(state: State, event: sites.PowerPricePublished) -> None:
     start, end = event.interval_start, event.interval_end
     remember_price(state, start)
-    full = len(state.prices) >= MAX_PRICES and start not in state.prices
+    full = len(state.prices) >= MAX_WAITING_PRICES and start not in state.prices
     if full or end <= max(start, state.collected_until):
         state.refused += 1
         return

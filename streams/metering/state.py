@@ -32,7 +32,7 @@ MAX_AHEAD_MS = MAX_JUMP_MS
 """How far before the clock a reading may be, and is held until the clock gets there: as long as the
 clock may stand still."""
 
-MAX_PRICES = 4_000
+MAX_WAITING_PRICES = 4_000
 """Prices waiting, six weeks of quarters of an hour; further ones are refused."""
 
 
