@@ -148,8 +148,9 @@ def _terms(row: Row) -> Terms:
 
 
 def _in_turn(contracts: list[tuple[int, bool, str, Terms]]) -> tuple[tuple[int, Terms], ...]:
-    """Of several that start at one moment a signed one counts, as invoicing chooses."""
-    found: list[tuple[int, Terms]] = []
+    """Of several that start at one moment a signed one counts, as invoicing chooses; before the
+    first the customer is on demand."""
+    found: list[tuple[int, Terms]] = [(0, ON_DEMAND)]
     for starts_ms, _, _, terms in sorted(contracts, key=lambda contract: contract[:3]):
         if found and found[-1][0] == starts_ms:
             found.pop()

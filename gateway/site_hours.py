@@ -117,10 +117,11 @@ class Terms:
     energy_adder: int | None = 0
 
     def price(self, model: str, list_prices: Mapping[str, int]) -> int:
-        """Zero where a tariff has none: invoicing refuses such usage."""
+        """The list price where a tariff has none, as invoicing prices it; zero if there is none."""
+        listed = list_prices.get(model, 0)
         if self.prices is None:
-            return list_prices.get(model, 0)
-        return self.prices.get(model, self.prices.get(ANY_MODEL, 0))
+            return listed
+        return self.prices.get(model, self.prices.get(ANY_MODEL, listed))
 
 
 ON_DEMAND = Terms()
@@ -128,7 +129,7 @@ ON_DEMAND = Terms()
 
 @dataclass(frozen=True, slots=True)
 class TermsBook:
-    """By customer, its terms and the moments they begin, in order; the first hold before too."""
+    """By customer, its terms and the moments they begin, in order, from on demand in 1970."""
 
     by_customer: Mapping[str, tuple[tuple[int, Terms], ...]] = field(default_factory=dict)
 

@@ -21,6 +21,7 @@ from projections import (
     sites,
     units,
     usage,
+    usage_ratings,
     workloads,
 )
 from projections.record import ReadModel
@@ -38,6 +39,7 @@ READ_MODELS: tuple[ReadModel, ...] = (
     rejected_inputs.READ_MODEL,
     customers.READ_MODEL,
     usage.READ_MODEL,
+    usage_ratings.READ_MODEL,
     ai_revenue.READ_MODEL,
     invoices.READ_MODEL,
 )

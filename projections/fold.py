@@ -73,8 +73,11 @@ def _applied(operation: Put | Insert | Update | Add, before: Row | None) -> Row 
             return dict(row) if before is None or _allows(where, before) else before
         case Insert(_, row):
             return dict(row) if before is None else before
-        case Update(_, _, values, where):
-            return {**before, **values} if before is not None and _allows(where, before) else before
+        case Update(_, _, values, where, added):
+            if before is None or not _allows(where, before):
+                return before
+            sums = {column: (before[column] or 0) + value for column, value in added.items()}
+            return {**before, **values, **sums}
         case Add(table, row):
             if before is None:
                 return dict(row)

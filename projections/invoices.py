@@ -20,7 +20,7 @@ LINES = Table(
     key=("invoice_id", "line_id"),
     columns=(
         *("invoice_id", "line_id", "workload_id", "meter", "description"),
-        *("quantity", "unit", "amount_usd_micros", "usage_ids"),
+        *("quantity", "unit", "amount_usd_micros", "usage_ids", "priced_by"),
     ),
 )
 
@@ -71,6 +71,7 @@ def _line(invoice_id: str, line: accounts.InvoiceLine) -> dict[str, object]:
         "unit": line.unit,
         "amount_usd_micros": line.amount_usd_micros,
         "usage_ids": list(line.usage_ids),
+        "priced_by": line.priced_by,
     }
 
 

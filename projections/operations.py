@@ -65,12 +65,16 @@ class Insert:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Change some columns of a row that is there and has allowed values."""
+    """Change some columns of a row that is there and has allowed values.
+
+    added: columns to add to; null counts as nothing
+    """
 
     table: Table
     key: Key
     values: Row
     where: Allowed = field(default_factory=dict)
+    added: Row = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

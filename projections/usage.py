@@ -1,6 +1,9 @@
 """Usage as recorded, what invoicing said of it (its amount, or why nobody pays it), and up to when
 each site has told each customer everything.
 
+A usage may be rated in pieces (`usage_ratings`): its amount is their sum, its tariff and contract
+those of the last.
+
 A refusal is of one record: where the same usage_id was recorded twice, it is of the one that it
 answers, and a record that follows a refused one takes its place.
 """
@@ -37,12 +40,12 @@ def operations(record: LogRecord) -> list[Operation]:
             rating = {
                 "state": "rated",
                 "reason": None,
-                "amount_usd_micros": event.amount_usd_micros,
                 "tariff_id": event.tariff_id,
                 "contract_id": event.contract_id,
             }
             where = {"customer_id": (event.customer_id,)}
-            return [Update(TABLE, (event.usage_id,), rating, where)]
+            added = {"amount_usd_micros": event.amount_usd_micros}
+            return [Update(TABLE, (event.usage_id,), rating, where, added)]
         case accounts.InputRejected(rejected_type=accounts.UsageRecorded.FULL_NAME) as event:
             return _refused(record, event)
         case accounts.UsageCollected() as event:

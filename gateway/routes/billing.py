@@ -84,7 +84,10 @@ class InvoiceLine(BaseModel):
     quantity: int
     unit: str
     amount: Money
-    usage_ids: list[str] = Field(description="The usage this line adds up")
+    usage_ids: list[str] = Field(description="The usage this line bills, in whole or in part")
+    priced_by: Literal["tariff", "list_price"] | None = Field(
+        description="list_price: as quoted when placed; null where the rating does not say"
+    )
 
 
 class InvoiceDetail(Invoice):

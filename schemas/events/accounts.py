@@ -19,8 +19,9 @@ class InvoiceLine:
     description: What the line bills, for people
     quantity: Sum of the usage
     unit: gpu_us (GPU-microseconds) or wh (watt-hours)
-    amount_usd_micros: Micro-dollars; the sum of the rated amounts of usage_ids
-    usage_ids: The UsageRated this line adds up, in ascending order
+    amount_usd_micros: Micro-dollars; the sum of what was rated of usage_ids for this period
+    usage_ids: The usage this line bills, in whole or in part, in ascending order
+    priced_by: tariff or list_price, as rated; null where the rating did not say
     """
 
     line_id: str
@@ -31,6 +32,7 @@ class InvoiceLine:
     unit: str
     amount_usd_micros: int
     usage_ids: tuple[str, ...]
+    priced_by: str | None = None
 
     def to_record(self) -> Record:
         return {
@@ -42,6 +44,7 @@ class InvoiceLine:
             "unit": self.unit,
             "amount_usd_micros": self.amount_usd_micros,
             "usage_ids": list(self.usage_ids),
+            "priced_by": self.priced_by,
         }
 
     @classmethod
@@ -55,6 +58,7 @@ class InvoiceLine:
             unit=record["unit"],
             amount_usd_micros=record["amount_usd_micros"],
             usage_ids=tuple(record["usage_ids"]),
+            priced_by=record["priced_by"],
         )
 
 
@@ -259,7 +263,7 @@ class InvoiceDrafted:
     period_start: From
     period_end: To, not included
     currency: ISO 4217
-    lines: By workload and meter, in ascending order
+    lines: By workload, meter and priced_by, in ascending order
     total_usd_micros: The sum of the lines, exactly
     """
 
@@ -438,7 +442,7 @@ class UsageCollected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageRated:
-    """What a recorded usage costs under the contract in force.
+    """What a recorded usage, or a piece of it, costs under the contract in force.
 
     customer_id: The customer
     at: When it happened; metering writes the site's clock
@@ -446,12 +450,20 @@ class UsageRated:
     site_id: Where
     workload_id: The workload
     meter: gpu_time or energy
-    interval_start: From
+    interval_start: From; with usage_id it names the piece: a usage is cut where its price or
+        its billing period changes
     contract_id: The contract
     tariff_id: The tariff
-    quantity: As recorded
+    quantity: The piece's share by time; the pieces of a usage add up to what was recorded
     unit: As recorded
     amount_usd_micros: Micro-dollars, rounded half up once, here
+    placement_id: The placement; null in events from before this field
+    interval_end: To, not included; null in events from before this field: to the end of the
+        usage
+    period_start: Start of the billing period that bills it: the one it was used in, or the
+        oldest open one if that was closed; null in events from before this field
+    priced_by: tariff, or list_price: the list price quoted when the workload was placed; null
+        in events from before this field
     """
 
     FULL_NAME: ClassVar[str] = "hcp.accounts.v1.UsageRated"
@@ -468,6 +480,10 @@ class UsageRated:
     quantity: int
     unit: str
     amount_usd_micros: int
+    placement_id: str | None = None
+    interval_end: int | None = None
+    period_start: int | None = None
+    priced_by: str | None = None
 
     def to_record(self) -> Record:
         return {
@@ -483,6 +499,10 @@ class UsageRated:
             "quantity": self.quantity,
             "unit": self.unit,
             "amount_usd_micros": self.amount_usd_micros,
+            "placement_id": self.placement_id,
+            "interval_end": self.interval_end,
+            "period_start": self.period_start,
+            "priced_by": self.priced_by,
         }
 
     @classmethod
@@ -500,6 +520,10 @@ class UsageRated:
             quantity=record["quantity"],
             unit=record["unit"],
             amount_usd_micros=record["amount_usd_micros"],
+            placement_id=record["placement_id"],
+            interval_end=record["interval_end"],
+            period_start=record["period_start"],
+            priced_by=record["priced_by"],
         )
 
 

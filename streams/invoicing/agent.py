@@ -7,16 +7,17 @@ from schemas.topics import ACCOUNTS
 from streams.definition import Agent
 from streams.invoicing.decider import decide
 from streams.invoicing.evolution import evolve, retain
-from streams.invoicing.state import State
+from streams.invoicing.state import State, upcast_2
 
 AGENT: Agent[State, AccountsEvent] = Agent(
     name="invoicing",
-    version="2",
-    state_version="2",
+    version="3",
+    state_version="3",
     log=ACCOUNTS,
     state_type=State,
     initial=lambda customer_id: State(customer_id=customer_id),
     decide=decide,
     evolve=evolve,
     retain=retain,
+    upcasters={"2": upcast_2},
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from uuid import NAMESPACE_OID, uuid5
 
@@ -15,24 +16,23 @@ FALLBACK_PRICE = Decimal("0.80")
 """Dollars for a GPU-hour on demand, for usage that says no list price."""
 
 
-def in_force(contracts: dict[str, Contract], customer_id: str, at: int) -> str | None:
+def in_force(contracts: Mapping[str, Contract], customer_id: str, at: int) -> str:
     """The contract of a moment: the latest to have started, a signed one before the on-demand one.
 
-    Before the first contract it is the first. None: the customer has none.
+    contracts: with the on-demand one, which starts in 1970
     """
     default = on_demand_id(customer_id, "contract")
 
     def rank(contract_id: str) -> tuple[int, bool, str]:
         return contracts[contract_id].starts_at, contract_id != default, contract_id
 
-    started = [found for found, contract in contracts.items() if contract.starts_at <= at]
-    if started:
-        return max(started, key=rank)
-    return min(contracts, key=rank, default=None)
+    started = (found for found, contract in contracts.items() if contract.starts_at <= at)
+    return max(started, key=rank)
 
 
 def on_demand(customer_id: str, *, at: int) -> tuple[TariffPublished, ContractSigned]:
-    """The default: billed daily, energy passed through. Always in force when nothing else is.
+    """The default: billed daily, energy passed through. In force when nothing else is, so also
+    before the first contract that was signed starts.
 
     GPU time costs the list price it was placed at, so the customer pays what it was quoted and
     never more than the most it said it pays; the tariff's own price is a fallback.

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from schemas.events import accounts
 from schemas.events.accounts import AccountsEvent
-from streams.invoicing.contracts import contract_of, in_force, on_demand, tariff_of
+from streams.invoicing.contracts import contract_of, on_demand, tariff_of
+from streams.invoicing.cutting import pieces
 from streams.invoicing.invoices import MAX_LONG, invoices
 from streams.invoicing.refusals import (
     contract_refusal,
@@ -18,7 +19,7 @@ from streams.invoicing.refusals import (
     unpriced,
     usage_refusal,
 )
-from streams.invoicing.state import Contract, Period, State, Tariff
+from streams.invoicing.state import Period, State
 from streams.invoicing.usage import rate, rated
 
 
@@ -42,25 +43,23 @@ def _rate(state: State, usage: accounts.UsageRecorded) -> list[AccountsEvent]:
     why = usage_refusal(state, usage)
     if why:
         return [refused(usage, why)]
-    signed, contract_id, contract, tariff = _terms(state, usage)
-    amount = rate(usage, tariff)
-    if amount is None:
-        return [*signed, refused(usage, unpriced(usage, contract.tariff_id))]
-    if abs(amount) > MAX_LONG:
-        return [*signed, refused(usage, too_large(amount))]
-    return [*signed, rated(usage, contract_id, contract, amount)]
-
-
-def _terms(
-    state: State, usage: accounts.UsageRecorded
-) -> tuple[list[AccountsEvent], str, Contract, Tariff]:
-    """The contract of a usage and its tariff, and what must be said to have them."""
-    contract_id = in_force(state.contracts, usage.customer_id, usage.interval_start)
-    if contract_id is not None:
-        contract = state.contracts[contract_id]
-        return [], contract_id, contract, state.tariffs[contract.tariff_id]
     tariff, default = on_demand(usage.customer_id, at=usage.at)
-    return [tariff, default], default.contract_id, contract_of(default), tariff_of(tariff)
+    contracts = {default.contract_id: contract_of(default), **state.contracts}
+    tariffs = {tariff.tariff_id: tariff_of(tariff), **state.tariffs}
+    interval = usage.interval_start, usage.interval_end
+    ratings: list[AccountsEvent] = []
+    signed: list[AccountsEvent] = []
+    for piece in pieces(contracts, usage.customer_id, interval, usage.quantity):
+        contract = contracts[piece.contract_id]
+        found = rate(usage, piece.quantity, tariffs[contract.tariff_id])
+        if found is None:
+            return [refused(usage, unpriced(usage, contract.tariff_id))]
+        if abs(found.amount_usd_micros) > MAX_LONG:
+            return [refused(usage, too_large(found.amount_usd_micros))]
+        ratings.append(rated(usage, piece, contract, found))
+        if piece.contract_id not in state.contracts:
+            signed = [tariff, default]
+    return [*signed, *ratings]
 
 
 def _bill(state: State, event: accounts.UsageCollected) -> list[AccountsEvent]:

@@ -112,9 +112,9 @@ def tariff_refusal(state: State, event: TariffPublished) -> Refusal | None:
             "A GPU-hour cannot cost less than nothing.",
         ),
         (
-            len(state.tariffs) >= MAX_TARIFFS,
+            len(state.tariffs) >= MAX_TARIFFS and event.tariff_id != default.tariff_id,
             "too_many_tariffs",
-            f"A customer has at most {MAX_TARIFFS} tariffs.",
+            f"A customer has at most {MAX_TARIFFS} tariffs, the on-demand one aside.",
         ),
     )
 
@@ -161,9 +161,9 @@ def contract_refusal(state: State, event: ContractSigned) -> Refusal | None:
             "Another contract of this customer starts at the same moment.",
         ),
         (
-            len(state.contracts) >= MAX_CONTRACTS,
+            len(state.contracts) >= MAX_CONTRACTS and not is_default,
             "too_many_contracts",
-            f"A customer has at most {MAX_CONTRACTS} contracts.",
+            f"A customer has at most {MAX_CONTRACTS} contracts, the on-demand one aside.",
         ),
     )
 

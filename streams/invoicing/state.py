@@ -8,6 +8,7 @@ is final.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 MAX_TARIFFS = 1_000
 MAX_CONTRACTS = 1_000
@@ -52,9 +53,13 @@ class Line:
 
 @dataclass(slots=True, kw_only=True)
 class Part:
-    """What one invoice will bill. lines: by workload and meter; size_bytes: a generous estimate."""
+    """What one invoice will bill.
 
-    lines: dict[str, dict[str, Line]] = field(default_factory=dict)
+    lines: by workload, meter and what priced it (empty: the rating does not say)
+    size_bytes: a generous estimate
+    """
+
+    lines: dict[str, dict[str, dict[str, Line]]] = field(default_factory=dict)
     total_usd_micros: int = 0
     size_bytes: int = 0
 
@@ -108,3 +113,14 @@ class State:
     watermarks: dict[str, int] = field(default_factory=dict)
     recorded: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     heard: Heard | None = None
+
+
+def upcast_2(state: dict[str, Any]) -> dict[str, Any]:
+    """Lines did not say yet what had priced them."""
+    for by_start in state["periods"].values():
+        for period in by_start.values():
+            for part in period["parts"]:
+                for by_meter in part["lines"].values():
+                    for meter, line in by_meter.items():
+                        by_meter[meter] = {"": line}
+    return state

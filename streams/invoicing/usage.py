@@ -9,8 +9,12 @@ before the site's watermark, was recorded before, or contradicts what was.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from schemas.events.accounts import UsageRated, UsageRecorded
 from streams.invoicing.contracts import ANY_MODEL, usd_micros
+from streams.invoicing.cutting import Piece
+from streams.invoicing.invoices import LIST_PRICE, TARIFF, billing_period
 from streams.invoicing.rating import energy, gpu_time
 from streams.invoicing.state import Contract, Heard, State, Tariff
 
@@ -18,28 +22,37 @@ UNITS = {"gpu_time": "gpu_us", "energy": "wh"}
 """Every meter, and the unit it counts in."""
 
 
-def rate(usage: UsageRecorded, tariff: Tariff) -> int | None:
-    """Micro-dollars. None: the tariff has no price for it."""
-    if usage.meter == "gpu_time":
-        price = _gpu_price(usage, tariff)
-        return None if price is None else gpu_time.amount_usd_micros(usage.quantity, price)
-    power_price = usage.price_usd_per_mwh
-    return energy.amount_usd_micros(
-        usage.quantity,
-        None if power_price is None else usd_micros(power_price),
-        pass_through=tariff.energy_pass_through,
-        adder_usd_micros_per_mwh=tariff.energy_adder,
-    )
+class Rate(NamedTuple):
+    """by: TARIFF or LIST_PRICE"""
+
+    by: str
+    amount_usd_micros: int
 
 
-def _gpu_price(usage: UsageRecorded, tariff: Tariff) -> int | None:
+def rate(usage: UsageRecorded, quantity: int, tariff: Tariff) -> Rate | None:
+    """What so much of a usage costs: the one rule. None: nobody has said a price for it.
+
+    GPU time costs what the tariff says for its model, and where the tariff does not name the model
+    the list price that the customer was quoted; on demand it costs that price first.
+    """
+    if usage.meter == "energy":
+        power_price = usage.price_usd_per_mwh
+        amount = energy.amount_usd_micros(
+            quantity,
+            None if power_price is None else usd_micros(power_price),
+            pass_through=tariff.energy_pass_through,
+            adder_usd_micros_per_mwh=tariff.energy_adder,
+        )
+        return Rate(TARIFF, amount)
+    agreed = tariff.by_model.get(usage.gpu_model, tariff.by_model.get(ANY_MODEL))
     quoted = usage.list_price_usd_per_gpu_hour
-    if tariff.at_list_price and quoted is not None:
-        return usd_micros(quoted)
-    return tariff.by_model.get(usage.gpu_model, tariff.by_model.get(ANY_MODEL))
+    if quoted is not None and (tariff.at_list_price or agreed is None):
+        return Rate(LIST_PRICE, gpu_time.amount_usd_micros(quantity, usd_micros(quoted)))
+    return None if agreed is None else Rate(TARIFF, gpu_time.amount_usd_micros(quantity, agreed))
 
 
-def rated(usage: UsageRecorded, contract_id: str, contract: Contract, amount: int) -> UsageRated:
+def rated(usage: UsageRecorded, piece: Piece, contract: Contract, found: Rate) -> UsageRated:
+    period_start, _ = billing_period(contract, piece.start)
     return UsageRated(
         customer_id=usage.customer_id,
         at=usage.at,
@@ -47,12 +60,16 @@ def rated(usage: UsageRecorded, contract_id: str, contract: Contract, amount: in
         site_id=usage.site_id,
         workload_id=usage.workload_id,
         meter=usage.meter,
-        interval_start=usage.interval_start,
-        contract_id=contract_id,
+        interval_start=piece.start,
+        contract_id=piece.contract_id,
         tariff_id=contract.tariff_id,
-        quantity=usage.quantity,
+        quantity=piece.quantity,
         unit=usage.unit,
-        amount_usd_micros=amount,
+        amount_usd_micros=found.amount_usd_micros,
+        placement_id=usage.placement_id,
+        interval_end=piece.end,
+        period_start=period_start,
+        priced_by=found.by,
     )
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from schemas.events.sites import EnergyMetered
-from streams.metering.allocation import allocate
+from streams.allocation import allocate
 from streams.metering.intervals import hourly
 from streams.metering.state import (
     GPU,

@@ -8,7 +8,7 @@ from decimal import Decimal
 from uuid import NAMESPACE_OID, uuid5
 
 from schemas.events.accounts import UsageRecorded
-from streams.metering.allocation import allocate
+from streams.allocation import allocate
 from streams.metering.intervals import (
     HOUR_MS,
     QUARTER_MS,

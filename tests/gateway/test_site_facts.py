@@ -58,8 +58,8 @@ def test_terms_are_those_of_the_contract_that_invoicing_would_choose() -> None:
     ]
     assert book.at("nobody", 0) == ON_DEMAND
     alone = terms_book([contract("b", 5, "3")])
-    assert alone.at("c", 0) == signed  # before the first contract it is the first
-    assert alone.changes() == []
+    assert [alone.at("c", hour * HOUR) for hour in (4, 5)] == [ON_DEMAND, signed]
+    assert [begins for begins, _ in alone.changes()] == [5 * HOUR]
 
 
 def test_energy_without_a_price_costs_nothing() -> None:

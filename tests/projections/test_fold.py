@@ -19,7 +19,7 @@ from projections.operations import (
 T = Table("t", key=("id",), columns=("id", "n", "state"))
 
 
-def row(n: int, state: str = "new") -> Row:
+def row(n: int | None, state: str = "new") -> Row:
     return {"id": "a", "n": n, "state": state}
 
 
@@ -58,6 +58,16 @@ EMPTY: Loaded = {T: {}}
             ],
             row(3, "old"),
             id="an update sees the one before",
+        ),
+        pytest.param(
+            {T: {("a",): row(None)}},
+            [
+                Update(T, ("a",), {"state": "some"}, added={"n": 2}),
+                Update(T, ("a",), {}, added={"n": 3}),
+                Update(T, ("a",), {}, where={"state": ("other",)}, added={"n": 5}),
+            ],
+            row(5, "some"),
+            id="an update adds up",
         ),
     ],
 )

@@ -21,6 +21,7 @@ from projections import (
     prices,
     rejected_inputs,
     usage,
+    usage_ratings,
 )
 from projections.operations import Add, Append, Insert, Operation, Put, Update
 from projections.record import LogRecord
@@ -294,14 +295,37 @@ Operations = Callable[[LogRecord], list[Operation]]
                     {
                         "state": "rated",
                         "reason": None,
-                        "amount_usd_micros": 391_667,
                         "tariff_id": "t",
                         "contract_id": "k",
                     },
                     where={"customer_id": ("c1",)},
+                    added={"amount_usd_micros": 391_667},
                 )
             ],
             id="usage rated",
+        ),
+        pytest.param(
+            usage_ratings.operations,
+            replace(RATED, interval_end=T0 + 7_200_000, period_start=T0, priced_by="tariff"),
+            [
+                Insert(
+                    usage_ratings.TABLE,
+                    {
+                        "usage_id": "g1",
+                        "interval_start": MIDNIGHT + timedelta(hours=1.5),
+                        "interval_end": MIDNIGHT + timedelta(hours=2),
+                        "customer_id": "c1",
+                        "contract_id": "k",
+                        "tariff_id": "t",
+                        "period_start": MIDNIGHT,
+                        "priced_by": "tariff",
+                        "quantity": 1,
+                        "unit": "gpu_us",
+                        "amount_usd_micros": 391_667,
+                    },
+                )
+            ],
+            id="usage rated in pieces",
         ),
         pytest.param(
             usage.operations,
@@ -389,6 +413,7 @@ def test_an_invoice_and_its_lines() -> None:
         "unit": "gpu_us",
         "amount_usd_micros": 5,
         "usage_ids": ["g1", "g2"],
+        "priced_by": None,
     }
 
 

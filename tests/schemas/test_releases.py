@@ -23,7 +23,7 @@ CODEC = Codec(LocalIds())
 def test_every_version_ever_released_is_still_read(path: Path) -> None:
     said = json.loads(path.with_suffix(".json").read_text())
     read = shown(CODEC.decode(path.read_bytes()).to_record())
-    assert {name: value for name, value in read.items() if name in said} == said_now(said, read)
+    assert known_then(read, said) == said_now(said, read)
 
 
 def test_the_working_tree_passes_its_own_check() -> None:
@@ -106,6 +106,15 @@ def schema(**changes: AvroType) -> dict[str, Any]:
 
 def edit(path: Path, **changes: AvroType) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def known_then(read: AvroType, said: AvroType) -> AvroType:
+    """What is read of a sample, less fields that came since."""
+    if isinstance(said, dict) and isinstance(read, dict):
+        return {name: known_then(read[name], said[name]) for name in read if name in said}
+    if isinstance(said, list) and isinstance(read, list):
+        return [known_then(one, other) for one, other in zip(read, said, strict=True)]
+    return read
 
 
 def said_now(said: AvroType, read: AvroType) -> AvroType:

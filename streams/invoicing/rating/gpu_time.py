@@ -1,4 +1,4 @@
-"""GPU time at a list price by model."""
+"""GPU time at a price for a GPU-hour."""
 
 from __future__ import annotations
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from schemas.events import accounts
 from schemas.events.accounts import AccountsEvent
+from streams.definition import settle
 from streams.invoicing.agent import AGENT
 from streams.invoicing.contracts import on_demand, on_demand_id
 from streams.invoicing.invoices import MAX_PART_BYTES
+from streams.invoicing.state import State
 from tests.streams.invoicing.account import (
     CUSTOMER,
     GPU_HOUR,
@@ -43,6 +46,10 @@ def test_usage_is_rated_under_the_contract_in_force() -> None:
         quantity=GPU_HOUR // 2,
         unit="gpu_us",
         amount_usd_micros=1_500_000,
+        placement_id="p-w1",
+        interval_end=at(1, 11),
+        period_start=at(1),
+        priced_by="tariff",
     )
 
 
@@ -90,15 +97,15 @@ def test_a_signed_contract_replaces_the_on_demand_one_even_from_the_same_moment(
     assert folded.reasons == []
 
 
-def test_before_the_first_contract_the_first_contract_counts() -> None:
+def test_before_the_first_contract_a_customer_is_on_demand() -> None:
     folded = Folded().fold(
         tariff("t1", prices=[("H100", "3")]),
         tariff("t2", prices=[("H100", "2")]),
         contract("c1", tariff_id="t1", starts_at=at(5)),
         contract("c2", tariff_id="t2", starts_at=at(10)),
-        *(used(f"u{day}", start=at(day)) for day in (1, 5, 9, 10)),
+        *(used(f"u{day}", start=at(day), list_price="1") for day in (1, 5, 9, 10)),
     )
-    assert folded.amounts == [3 * DOLLAR, 3 * DOLLAR, 3 * DOLLAR, 2 * DOLLAR]
+    assert folded.amounts == [1 * DOLLAR, 3 * DOLLAR, 3 * DOLLAR, 2 * DOLLAR]
 
 
 def test_a_day_is_closed_drafted_and_after_its_grace_final() -> None:
@@ -317,6 +324,23 @@ def test_usage_that_cannot_be_billed_is_refused(usage: accounts.UsageRecorded, r
     assert folded.state.periods == {}
 
 
+def test_a_model_that_the_tariff_lacks_costs_the_list_price_quoted() -> None:
+    folded = signed().fold(
+        used("u1", start=at(1), gpu_model="L40S", list_price="1.25"),
+        used("u2", start=at(1, 1), list_price="9.99"),
+        collected(at(2)),
+    )
+    assert [(r.priced_by, r.amount_usd_micros) for r in folded.said(accounts.UsageRated)] == [
+        ("list_price", 1_250_000),
+        ("tariff", 3 * DOLLAR),
+    ]
+    (invoice,) = folded.invoices
+    assert [(line.priced_by, line.description, line.usage_ids) for line in invoice.lines] == [
+        ("list_price", "GPU time, 1.000 GPU-hours at the list price quoted", ("u1",)),
+        ("tariff", "GPU time, 1.000 GPU-hours", ("u2",)),
+    ]
+
+
 def test_a_refused_usage_may_be_mended() -> None:
     folded = signed().fold(used(start=at(1), quantity=-1), used(start=at(1)))
     assert folded.amounts == [3 * DOLLAR]
@@ -414,3 +438,33 @@ def test_prices_keep_six_decimals() -> None:
     folded = Folded().fold(tariff(prices=[("H100", "2.345678")]), contract(), used(start=at(1)))
     assert folded.amounts == [2_345_678]
     assert Decimal(2_345_678).scaleb(-6) == Decimal("2.345678")
+
+
+def test_lines_of_before_they_said_what_priced_them_are_billed_on() -> None:
+    recorded = used("u1", start=at(1))
+    old = accounts.UsageRated(
+        customer_id=CUSTOMER,
+        at=at(1),
+        usage_id="u1",
+        site_id="plano",
+        workload_id="w1",
+        meter="gpu_time",
+        interval_start=at(1),
+        contract_id="c1",
+        tariff_id="t1",
+        quantity=GPU_HOUR,
+        unit="gpu_us",
+        amount_usd_micros=3 * DOLLAR,
+    )
+    state = settle(AGENT, signed().state, recorded, [old])
+    rebuilt = msgspec.msgpack.encode(state)
+    plain = msgspec.msgpack.decode(rebuilt)
+    (part,) = plain["periods"]["c1"][at(1)]["parts"]
+    part["lines"] = {"w1": {"gpu_time": part["lines"]["w1"]["gpu_time"][""]}}  # as version 2 did
+    state = msgspec.convert(AGENT.upcasters["2"](plain), State)
+    assert msgspec.msgpack.encode(state) == rebuilt
+    folded = Folded(state).fold(used("u2", start=at(1, 1)), collected(at(2)))
+    assert [(line.priced_by, line.usage_ids) for line in folded.invoices[0].lines] == [
+        (None, ("u1",)),
+        ("tariff", ("u2",)),
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -30,11 +31,12 @@ SITES = ("odessa", "plano")
 
 
 def _numbered(number: int) -> accounts.UsageRecorded:
-    """The content is a function of the id, as metering's is; no two are of the same hour."""
+    """The content is a function of the id, as metering's is; no two overlap, and each lasts over
+    the end of an hour."""
     meter = "gpu_time" if number % 2 else "energy"
     return used(
         f"u{number}",
-        start=at(1) + number * 7919 % 96 * HOUR_MS,
+        start=at(1) + number * 7919 % 96 * HOUR_MS + HOUR_MS // 3,
         quantity=number * 104_729 % GPU_HOUR,
         meter=meter,
         workload_id=f"w{number % 5}",
@@ -57,6 +59,7 @@ EVENTS = st.lists(
         st.sampled_from(
             [
                 tariff("t1", prices=[("*", "1.5")]),
+                contract("c0", starts_at=at(1, 20) + HOUR_MS // 2),
                 contract("c1", starts_at=at(2)),
                 contract("c2", starts_at=at(3), period="hour", grace_s=0),
                 contract("c3", starts_at=at(4), period="week"),
@@ -104,13 +107,21 @@ def test_each_usage_is_billed_exactly_once_whatever_comes_again(
 ) -> None:
     log, usages = drawn
     folded = Folded().fold(*finished(log))
-    billed = [
-        (line.workload_id, usage_id)
-        for invoice in folded.invoices
-        for line in invoice.lines
-        for usage_id in line.usage_ids
-    ]
-    assert sorted(billed) == sorted((usage.workload_id, usage.usage_id) for usage in usages)
+    recorded = {usage.usage_id: usage.quantity for usage in usages}
+    rated = dict.fromkeys(recorded, 0)
+    for rating in folded.said(accounts.UsageRated):
+        rated[rating.usage_id] += rating.quantity
+    assert rated == recorded
+    billed: dict[tuple[str, str], int] = {}
+    for line in (line for invoice in folded.invoices for line in invoice.lines):
+        key = line.workload_id, line.meter
+        billed[key] = billed.get(key, 0) + line.quantity
+    assert billed == {
+        (workload_id, meter): sum(
+            u.quantity for u in usages if (u.workload_id, u.meter) == (workload_id, meter)
+        )
+        for workload_id, meter in {(u.workload_id, u.meter) for u in usages}
+    }
     terms, clean = log[:2], Folded()
     clean.fold(*finished([*terms, *usages]))
     assert sum(i.total_usd_micros for i in folded.invoices) == sum(
@@ -123,27 +134,34 @@ def test_each_usage_is_billed_exactly_once_whatever_comes_again(
 @given(events=EVENTS)
 def test_in_any_order_no_time_of_a_placement_is_billed_twice(events: list[AccountsEvent]) -> None:
     folded = Folded().fold(*finished(events))
-    rated = [rating.usage_id for rating in folded.said(accounts.UsageRated)]
+    ratings = folded.said(accounts.UsageRated)
     billed = [
-        usage_id
+        (invoice.contract_id, invoice.period_start, line.meter, usage_id)
         for invoice in folded.invoices
         for line in invoice.lines
         for usage_id in line.usage_ids
     ]
-    assert sorted(billed) == sorted(rated)
-    assert len(set(rated)) == len(rated)
+    assert len(set(billed)) == len(billed)
+    assert set(billed) == {(r.contract_id, r.period_start, r.meter, r.usage_id) for r in ratings}
+    times = sorted((r.site_id, r.meter, r.placement_id, r.interval_start, r) for r in ratings)
+    for (*one, _, first), (*other, starts, _) in pairwise(times):
+        assert one != other or (first.interval_end or 0) <= starts
     heard = sum(isinstance(event, accounts.UsageRecorded) for event in events)
-    assert len(rated) + len(folded.reasons) >= heard
+    assert len({r.usage_id for r in ratings}) + len(folded.reasons) >= heard
 
 
 @settings(deadline=None, max_examples=300)
 @given(events=EVENTS)
 def test_every_sum_is_exact(events: list[AccountsEvent]) -> None:
     folded = Folded().fold(*finished(events))
-    ratings = {rating.usage_id: rating for rating in folded.said(accounts.UsageRated)}
+    ratings: dict[tuple[str, int | None, str, str | None], list[accounts.UsageRated]] = {}
+    for rating in folded.said(accounts.UsageRated):
+        period = rating.contract_id, rating.period_start, rating.usage_id, rating.priced_by
+        ratings.setdefault(period, []).append(rating)
     for invoice in folded.invoices:
         for line in invoice.lines:
-            billed = [ratings[usage_id] for usage_id in line.usage_ids]
+            bill = invoice.contract_id, invoice.period_start
+            billed = [r for u in line.usage_ids for r in ratings[(*bill, u, line.priced_by)]]
             assert line.amount_usd_micros == sum(r.amount_usd_micros for r in billed)
             assert line.quantity == sum(r.quantity for r in billed)
             assert {(r.workload_id, r.meter, r.unit) for r in billed} == {

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.metering.allocation import allocate
+from streams.allocation import allocate
 
 WEIGHTS = st.dictionaries(st.text(max_size=3), st.integers(0, 10**12), max_size=8)
 
