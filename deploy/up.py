@@ -8,9 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from deploy import readiness
 from deploy.display import Display, display_for
 from deploy.errors import DataDirectoryError, DeployError
-from deploy.gateway import Gateway, GatewayError, Report
+from deploy.gateway import Gateway, Report
 from deploy.local import plan as planning
 from deploy.local import state
 from deploy.local.artifacts import fetch
@@ -27,7 +28,8 @@ from deploy.stopping import StopSignals
 TICK_S = 0.1
 SHOW_EVERY_S = 1.0
 MEASURE_EVERY_S = 10.0  # memory: reading it costs more than everything else here
-HEALTHY_WITHIN_S = 60.0
+READY_WITHIN_S = 300.0  # twenty times what a machine needs that does nothing else
+SAY_AFTER_S = 15.0
 ASK_HEALTH_EVERY_S = 1.0
 
 
@@ -176,7 +178,7 @@ class Stack:
             run_once(step, log, self._signals.requested)
         for stage in plan.stages():
             self._start_stage(display, stage)
-        self._await_health(display, began + HEALTHY_WITHIN_S)
+        self._await_ready(display)
         display.say(f"up in {time.monotonic() - began:.0f} s")
 
     def _start_stage(self, display: Display, commands: list[Command]) -> None:
@@ -184,16 +186,24 @@ class Stack:
             display.say(f"starting {', '.join(command.name for command in commands)}")
             self._supervisor.start(commands)
 
-    def _await_health(self, display: Display, deadline: float) -> None:
-        """Ready processes may still have partitions to take over: the gateway knows."""
+    def _await_ready(self, display: Display) -> None:
+        """Ready processes may still have partitions to take over, and sites to begin: the gateway
+        knows. What is waited for is said, and after `READY_WITHIN_S` the stack counts as up without
+        it: whatever is submitted until then waits."""
         gateway = Gateway(self._plan.endpoints()["gateway"], timeout_s=5.0)
+        began = time.monotonic()
+        told = False
         while not self._signals.requested():
-            unwell = unhealthy(gateway)
-            if not unwell:
+            missing = readiness.missing(gateway, self._plan.sites)
+            if not missing:
                 return
-            if time.monotonic() > deadline:
-                display.say(f"not healthy yet, and still trying: {'; '.join(unwell)}")
+            waited_s = time.monotonic() - began
+            if waited_s > READY_WITHIN_S:
+                display.say(f"not ready yet, and still trying: {'; '.join(missing)}")
                 return
+            if waited_s > SAY_AFTER_S and not told:
+                told = True
+                display.say(f"waiting, {READY_WITHIN_S:.0f} s at most, for {'; '.join(missing)}")
             self._supervisor.watch()
             time.sleep(ASK_HEALTH_EVERY_S)
         raise StopRequested
@@ -251,19 +261,6 @@ class Stack:
         for record in records:
             record.memory_mb = self._memory.get(record.name)
         return records
-
-
-def unhealthy(gateway: Gateway) -> list[str]:
-    """What the gateway says is not well, each with its detail."""
-    try:
-        health = gateway.get("/health")
-    except GatewayError as error:
-        return [str(error)]
-    return [
-        f"{component['name']}: {component.get('detail') or component['status']}"
-        for component in health["components"]
-        if component["status"] == "down"  # "degraded" works: it is behind, and catching up
-    ]
 
 
 def resumed_sentence(report: Report | None) -> str | None:

@@ -174,19 +174,24 @@ async def submit_workload(
 
 
 async def cancel_workload(gateway: Gateway, row: Row) -> AcceptedWorkload:
-    """Raises Conflict when it has ended, or while no site has it yet."""
+    """While no site has it, brokering is told: it waits there, or brokering knows who has it.
+
+    Raises Conflict when it has ended.
+    """
     workload_id, site_id = row["workload_id"], row["site_id"]
     if row["ended_at"] is not None or row["state"] in ENDED:
         raise Conflict(f"Workload {workload_id} has ended already: it is {row['state']}.")
+    event: Event
     if site_id is None:
-        raise Conflict(
-            f"Workload {workload_id} has no site yet; cancel it when it has.",
-            headers={"Retry-After": "1"},
+        at_ms = await _pool_now_ms(gateway, row["pool"])
+        event = intake.WorkloadCancelled(
+            pool=row["pool"], at=at_ms, workload_id=workload_id, cancelled_by="gateway", reason=""
         )
-    at_ms = await site_now_ms(gateway, site_id)
-    event = sites.WorkloadCancelled(
-        site_id=site_id, at=at_ms, workload_id=workload_id, cancelled_by="gateway", reason=""
-    )
+    else:
+        at_ms = await site_now_ms(gateway, site_id)
+        event = sites.WorkloadCancelled(
+            site_id=site_id, at=at_ms, workload_id=workload_id, cancelled_by="gateway", reason=""
+        )
     position = await publish(gateway, event, fresh_identity(workload_id, at_ms))
     return AcceptedWorkload(workload_id=workload_id, position=position)
 
@@ -276,7 +281,7 @@ async def publish(gateway: Gateway, event: Event, identity: Identity) -> str:
 
 
 async def site_now_ms(gateway: Gateway, site_id: str) -> int:
-    """The site's clock as the read model knows it; wall time before its first tick."""
+    """The site's time as the read model knows it; wall time while it knows no such site."""
     return to_ms(await queries.site_now(gateway.database, site_id) or datetime.now(UTC))
 
 
@@ -286,7 +291,11 @@ ENDED = frozenset({"completed", "cancelled", "failed", "rejected"})
 async def _now_ms(gateway: Gateway, body: WorkloadSpec) -> int:
     if body.site_id is not None:
         return await site_now_ms(gateway, body.site_id)
-    pool = gateway.settings.gateway_default_pool
+    return await _pool_now_ms(gateway, gateway.settings.gateway_default_pool)
+
+
+async def _pool_now_ms(gateway: Gateway, pool: str) -> int:
+    """Wall time while no site of the pool is known; brokering sets that right when one is."""
     return to_ms(await queries.pool_now(gateway.database, pool) or datetime.now(UTC))
 
 

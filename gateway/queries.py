@@ -116,26 +116,29 @@ async def workload_events(
 async def queue(
     database: Database, limit: int, after: Key | None, *, site_id: str | None
 ) -> list[Row]:
-    """As routing looks at it, site by site; places are counted from where the page starts."""
-    site, urgency, offset, last = after or (None, None, None, None)
+    """As routing looks at it, site by site, and as brokering does at what waits for a site; places
+    are counted from where the page starts."""
+    queue, urgency, offset, last = after or (None, None, None, None)
     rows = await database.rows(
         SQL(
-            """SELECT *, -priority AS urgency FROM workloads {where}
-               ORDER BY site_id, -priority, queue_offset, workload_id LIMIT %(limit)s + 1"""
+            """SELECT *, coalesce(site_id, '/' || pool) AS queue, -priority AS urgency
+               FROM workloads {where}
+               ORDER BY coalesce(site_id, '/' || pool), -priority, queue_offset, workload_id
+               LIMIT %(limit)s + 1"""
         ).format(
             where=where(
                 ("state = 'queued' AND queued_at IS NOT NULL", True),
-                ("site_id = %(site_id)s", site_id),
+                ("coalesce(site_id, '/' || pool) = %(site_id)s", site_id),
                 (
-                    """(site_id, -priority, queue_offset, workload_id)
-                       > (%(site)s, %(urgency)s::bigint, %(offset)s::bigint, %(last)s)""",
+                    """(coalesce(site_id, '/' || pool), -priority, queue_offset, workload_id)
+                       > (%(queue)s, %(urgency)s::bigint, %(offset)s::bigint, %(last)s)""",
                     last,
                 ),
             )
         ),
         {
             "site_id": site_id,
-            "site": site,
+            "queue": queue,
             "urgency": urgency,
             "offset": offset,
             "last": last,
@@ -147,15 +150,15 @@ async def queue(
 
 async def _with_places(database: Database, rows: list[Row]) -> list[Row]:
     """Only the first row's place is counted from the start; the others follow it."""
-    site_id, place = None, 0
+    queue, place = None, 0
     for row in rows:
-        if site_id is None:
+        if queue is None:
             place = await queue_place(database, row["workload_id"]) or 1
-        elif row["site_id"] != site_id:
+        elif row["queue"] != queue:
             place = 1
         else:
             place += 1
-        site_id = row["site_id"]
+        queue = row["queue"]
         row["queue_position"] = place
     return rows
 
@@ -164,7 +167,8 @@ async def queue_place(database: Database, workload_id: str) -> int | None:
     row = await database.row(
         """SELECT (
                SELECT count(*) FROM workloads q
-               WHERE q.state = 'queued' AND q.queued_at IS NOT NULL AND q.site_id = w.site_id
+               WHERE q.state = 'queued' AND q.queued_at IS NOT NULL
+                 AND coalesce(q.site_id, '/' || q.pool) = coalesce(w.site_id, '/' || w.pool)
                  AND (-q.priority, q.queue_offset, q.workload_id)
                      <= (-w.priority, w.queue_offset, w.workload_id)
            ) AS queue_position
@@ -208,17 +212,24 @@ async def feeders(database: Database, site_id: str | None = None) -> list[Row]:
 
 
 async def site_now(database: Database, site_id: str) -> datetime | None:
-    """The site's own clock; None when it has not ticked yet or is not known."""
+    """The site's own clock, or when it was configured while that has not ticked; None when the site
+    is not known."""
     row = await database.row(
-        "SELECT now FROM site_clocks WHERE site_id = %(site_id)s", {"site_id": site_id}
+        """SELECT coalesce(k.now, c.configured_at) AS now
+           FROM (SELECT site_id, configured_at FROM site_configurations
+                 WHERE site_id = %(site_id)s AND NOT rejected ORDER BY "offset" DESC LIMIT 1) c
+           LEFT JOIN site_clocks k ON k.site_id = c.site_id""",
+        {"site_id": site_id},
     )
     return None if row is None else row["now"]
 
 
 async def pool_now(database: Database, pool: str) -> datetime | None:
-    """The latest clock among the pool's sites."""
+    """The latest clock among the pool's sites, or when one of them was configured while none has
+    ticked."""
     row = await database.row(
-        """SELECT max(k.now) AS now FROM site_clocks k JOIN site_configurations c USING (site_id)
+        """SELECT coalesce(max(k.now), max(c.configured_at)) AS now
+           FROM site_configurations c LEFT JOIN site_clocks k USING (site_id)
            WHERE c.pool = %(pool)s AND NOT c.rejected""",
         {"pool": pool},
     )

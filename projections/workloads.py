@@ -63,12 +63,16 @@ def _changes(record: LogRecord) -> list[Operation]:  # noqa: PLR0911 - one answe
         case intake.WorkloadSubmitted() as event:
             return [Insert(WORKLOADS, _submitted(event, site_id=None, pool=event.pool))]
         case intake.WorkloadRejected() as event:
-            return [_rejected(event, site_id=None)]
+            return [_rejected_by_pool(event)]
+        case intake.WorkloadQueued() as event:
+            return [Put(WORKLOADS, _waiting(event), where={"site_id": (None,)})]
+        case intake.WorkloadReleased() as event:
+            return [_withdrawn(event)]
         case sites.WorkloadSubmitted() as event:
             row = _submitted(event, site_id=event.site_id, pool=None)
             return [Put(WORKLOADS, row, where={"site_id": (None,)})]
         case sites.WorkloadRejected() as event:
-            return [_rejected(event, site_id=event.site_id)]
+            return [_rejected(event)]
         case sites.WorkloadQueued() as event:
             row = _queued(record, event)
             return [Put(WORKLOADS, row, where={"site_id": (None, event.site_id)})]
@@ -103,6 +107,22 @@ def _submitted(
     }
 
 
+def _waiting(event: intake.WorkloadQueued) -> Row:
+    """No site can take it yet. Brokering's order of arrival takes the place of an offset."""
+    return {
+        **_asked(event),
+        **_NEW,
+        "site_id": None,
+        "pool": event.pool,
+        "state": "queued",
+        "reason": event.reason,
+        "detail": event.detail,
+        "submitted_at": moment(event.submitted_at),
+        "queued_at": moment(event.submitted_at),
+        "queue_offset": event.rank,
+    }
+
+
 def _queued(record: LogRecord, event: sites.WorkloadQueued) -> Row:
     """Routing queues in the order of its site's log, which the offset keeps through requeues."""
     return {
@@ -119,7 +139,12 @@ def _queued(record: LogRecord, event: sites.WorkloadQueued) -> Row:
 
 
 def _asked(
-    event: intake.WorkloadSubmitted | sites.WorkloadSubmitted | sites.WorkloadQueued,
+    event: (
+        intake.WorkloadSubmitted
+        | intake.WorkloadQueued
+        | sites.WorkloadSubmitted
+        | sites.WorkloadQueued
+    ),
 ) -> Row:
     return {
         "workload_id": event.workload_id,
@@ -137,9 +162,7 @@ def _asked(
     }
 
 
-def _rejected(
-    event: intake.WorkloadRejected | sites.WorkloadRejected, *, site_id: str | None
-) -> Update:
+def _rejected(event: sites.WorkloadRejected) -> Update:
     return Update(
         WORKLOADS,
         (event.workload_id,),
@@ -149,7 +172,36 @@ def _rejected(
             "detail": event.detail,
             "ended_at": moment(event.at),
         },
-        where={"site_id": (site_id,), "state": ("queued",), "reason": (_PENDING,)},
+        where={"site_id": (event.site_id,), "state": ("queued",), "reason": (_PENDING,)},
+    )
+
+
+def _rejected_by_pool(event: intake.WorkloadRejected) -> Update:
+    """Brokering rejects nothing that a site has. It tells the submission's time as well, which
+    whoever sent it may not have known."""
+    values = {
+        "state": "rejected",
+        "reason": event.reason,
+        "detail": event.detail,
+        "ended_at": moment(event.at),
+    }
+    if event.submitted_at is not None:
+        values["submitted_at"] = moment(event.submitted_at)
+    where = {"site_id": (None,), "state": ("queued",)}
+    return Update(WORKLOADS, (event.workload_id,), values, where=where)
+
+
+def _withdrawn(event: intake.WorkloadReleased) -> Update:
+    return Update(
+        WORKLOADS,
+        (event.workload_id,),
+        {
+            "state": event.outcome,
+            "reason": event.reason,
+            "detail": event.detail,
+            "ended_at": moment(event.at),
+        },
+        where={"site_id": (None,), "state": ("queued",)},
     )
 
 
@@ -231,6 +283,10 @@ READ_MODEL = ReadModel(
     reads=frozenset(
         {
             intake.WorkloadSubmitted,
+            intake.WorkloadQueued,
+            intake.WorkloadForwarded,
+            intake.WorkloadCancelled,
+            intake.WorkloadReleased,
             intake.WorkloadRejected,
             sites.WorkloadSubmitted,
             sites.WorkloadRejected,

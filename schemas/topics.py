@@ -106,7 +106,7 @@ SITES = Topic(
                 sites.EnergyMetered,
                 sites.TimePassed,
             ),
-            "brokering": (sites.WorkloadSubmitted,),
+            "brokering": (sites.WorkloadSubmitted, sites.WorkloadCancelled),
             "optimization": (sites.PowerPlanProposed,),
             "routing": (
                 sites.WorkloadQueued,
@@ -157,10 +157,12 @@ INTAKE = Topic(
     key_field="pool",
     writers=_by(
         {
-            PRODUCER: (intake.WorkloadSubmitted,),
+            PRODUCER: (intake.WorkloadSubmitted, intake.WorkloadCancelled),
             "routing": (intake.SiteSummarized,),
             "brokering": (
+                intake.WorkloadQueued,
                 intake.WorkloadForwarded,
+                intake.WorkloadReleased,
                 intake.WorkloadRejected,
                 intake.InputRejected,
             ),

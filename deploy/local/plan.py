@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
 from deploy.errors import DeployError, StartError
 from deploy.local import java, kafka, ports, postgres, registry
@@ -39,6 +40,7 @@ class Plan:
     simulator_port: int
     scenario: str
     speed: float
+    sites: tuple[str, ...] = ()  # the scenario's own
 
     def endpoints(self) -> dict[str, str]:
         gateway = f"http://127.0.0.1:{self.gateway_port}"
@@ -152,6 +154,7 @@ def make_plan(
         simulator_port=simulator_port(),
         scenario=scenario,
         speed=scenario_speed(scenario) if speed is None else speed,
+        sites=scenario_sites(scenario),
     )
 
 
@@ -205,8 +208,16 @@ def scenarios() -> list[str]:
 
 def scenario_speed(name: str) -> float:
     """Simulated seconds a second, as the scenario itself asks for."""
+    return float(_scenario(name)["speed"])
+
+
+def scenario_sites(name: str) -> tuple[str, ...]:
+    return tuple(site["site_id"] for site in _scenario(name).get("sites", ()))
+
+
+def _scenario(name: str) -> dict[str, Any]:
     text = (files("simulators") / "scenarios" / f"{name}.toml").read_text()
-    return float(tomllib.loads(text)["speed"])
+    return tomllib.loads(text)
 
 
 def require_scenario(name: str) -> None:

@@ -26,7 +26,7 @@ EXPLAINED = 50
 
 NEWEST = Order("workloads", submitted_at=datetime, workload_id=str)
 LOG_ORDER = Order("workload events", topic=str, partition=Int32, offset=int)
-QUEUE_ORDER = Order("queue", site_id=str, urgency=int, queue_offset=int, workload_id=str)
+QUEUE_ORDER = Order("queue", queue=str, urgency=int, queue_offset=int, workload_id=str)
 
 
 class Workload(BaseModel):
@@ -68,7 +68,9 @@ class WorkloadsQuery(PageQuery):
 
 
 class QueuedWorkload(Workload):
-    queue_position: int = Field(description="From 1, by site")
+    queue_position: int = Field(
+        description="From 1, by site; by pool while site_id is null, where no site can take it yet"
+    )
 
 
 class QueueQuery(PageQuery):
@@ -198,9 +200,10 @@ def _pending(row: Row, decisions: list[Row]) -> str:
     """The newest decision says it best; before routing has looked at it there is none."""
     if decisions:
         return str(decisions[0]["reason"])
-    if row["site_id"] is None:
-        return "No site has been chosen for it yet."
-    return str(row["detail"] or row["reason"] or "Routing has not looked at it yet.")
+    if row["queued_at"] is None:
+        unseen = "No site has been chosen for it yet." if row["site_id"] is None else ""
+        return unseen or "Routing has not looked at it yet."
+    return str(row["detail"] or row["reason"])
 
 
 def _event(row: Row) -> WorkloadEvent:

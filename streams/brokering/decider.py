@@ -1,63 +1,129 @@
-"""Sends each submission to one site, and to the same one when it is sent again."""
+"""Sends each submission to one site, and to the same one when it is sent again; what no site can
+take yet waits."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
+from typing import assert_never
 
-from schemas.events import intake, sites
 from schemas.events.intake import (
+    InputRejected,
     IntakeEvent,
     SiteSummarized,
+    WorkloadCancelled,
     WorkloadForwarded,
+    WorkloadQueued,
+    WorkloadRejected,
+    WorkloadReleased,
     WorkloadSubmitted,
 )
-from streams.brokering.selection import Choice, choose
-from streams.brokering.state import MAX_REMEMBERED, Forwarded, Site, State, Stock
+from streams.brokering import answers
+from streams.brokering.answers import Answer, digest_of
+from streams.brokering.selection import Choice, Wait, choose, shape_of, take
+from streams.brokering.state import MAX_REMEMBERED, MAX_WAITING, Forwarded, State, Waiting
+from streams.brokering.waiting import BEHIND_OTHERS, answer_waiting, is_waited_for, summarize
 from streams.refusal import Refusal
-from streams.site_inputs import MAX_GPU_COUNT, possible_time
-from streams.site_names import id_refusal, shown
-
-Answer = (
-    sites.WorkloadSubmitted
-    | intake.WorkloadForwarded
-    | intake.WorkloadRejected
-    | intake.InputRejected
-)
+from streams.site_inputs import refusal_of
+from streams.site_names import id_refusal
 
 
 def decide(state: State, event: IntakeEvent) -> Sequence[Answer]:
-    if not isinstance(event, WorkloadSubmitted):
-        return []  # summaries change what is known; the rest is brokering's own
-    bad = _bad_name(event)
-    if bad is not None:
-        return [_rejected(event, bad)]
-    known = state.forwarded.get(event.workload_id)
-    if known is not None:
-        return [_again(event, known)]
-    choice = choose(state, event)
-    if isinstance(choice, Choice):
-        return [_to_site(event, choice.site_id), _forwarded(event, choice)]
-    return [_rejected(event, choice)]
+    match event:
+        case WorkloadSubmitted():
+            return _answer_submission(state, event)
+        case WorkloadCancelled():
+            return _answer_cancellation(state, event)
+        case SiteSummarized():
+            return answer_waiting(state, event)
+        case (
+            InputRejected()
+            | WorkloadForwarded()
+            | WorkloadQueued()
+            | WorkloadRejected()
+            | WorkloadReleased()
+        ):
+            return []  # its own
+        case _:
+            assert_never(event)
 
 
 def evolve(state: State, event: IntakeEvent) -> State:
-    """Where a submission went is taken from what was recorded, never chosen again: another version
-    might choose another site, and a workload that is sent again would run on two."""
+    """Where a submission went, and that it waits, is taken from what was recorded, never chosen
+    again: another version might choose another site, and a workload that is sent again would run on
+    two."""
     match event:
         case SiteSummarized():
-            _summarize(state, event)
+            summarize(state, event)
+        case WorkloadQueued():
+            waiting = Waiting(answers.asked_of(event), event.rank, event.reason)
+            state.waiting[event.workload_id] = waiting
+            state.arrivals = max(state.arrivals, event.rank + 1)
         case WorkloadForwarded():
-            _remember(state, event)
-        case _:  # a submission, which its answer tells of; what was rejected
-            pass
+            take(state.sites, Choice(event.site_id, event.gpu_model), event.gpu_count)
+            _remember(state, event.workload_id, Forwarded(event.site_id, event.digest))
+        case WorkloadReleased():
+            _remember(state, event.workload_id, Forwarded(None, event.digest))
+        case WorkloadRejected():
+            state.waiting.pop(event.workload_id, None)
+        case WorkloadSubmitted() | WorkloadCancelled() | InputRejected():
+            pass  # their answers tell what became of them
+        case _:
+            assert_never(event)
     return state
 
 
 def retain(state: State) -> bool:
-    """A pool without sites is worth nothing, a submission to it is rejected however often; but
-    where submissions went must be known even when their site has left the pool."""
-    return bool(state.sites or state.forwarded)
+    """A pool without sites is worth nothing; but what waits for one must be kept, and where
+    submissions went must be known even when their site has left the pool."""
+    return bool(state.sites or state.waiting or state.forwarded)
+
+
+def _answer_submission(state: State, event: WorkloadSubmitted) -> Sequence[Answer]:
+    bad = _bad_name(event)
+    if bad is not None:
+        return [answers.rejected(state, event, bad)]
+    digest = _known_digest(state, event.workload_id)
+    if digest is not None:
+        return _answer_repeat(state, event, digest)
+    return _place(state, event)
+
+
+def _place(state: State, event: WorkloadSubmitted) -> Sequence[Answer]:
+    found = refusal_of(answers.to_site(state, event, "")) or choose(
+        state.pool, state.sites, shape_of(event)
+    )
+    if isinstance(found, Choice) and is_waited_for(state, shape_of(event)):
+        found = BEHIND_OTHERS
+    if isinstance(found, Wait) and len(state.waiting) >= MAX_WAITING:
+        told = f"{MAX_WAITING} workloads wait for a site already. {found.detail}"
+        found = Refusal("queue_full", told)
+    match found:
+        case Choice():
+            to_site = answers.to_site(state, event, found.site_id)
+            return [to_site, answers.forwarded(state, event, found)]
+        case Wait():
+            return [answers.queued(state, event, state.arrivals, found)]
+        case Refusal():
+            return [answers.rejected(state, event, found)]
+        case _:
+            assert_never(found)
+
+
+def _answer_cancellation(state: State, event: WorkloadCancelled) -> Sequence[Answer]:
+    """What a site has, it ends itself; what was cancelled before is over, which is no fault."""
+    refusal = refusal_of(answers.cancelled_at_site(state, event, ""))
+    if refusal is not None:
+        return [answers.refused(state, event, refusal)]
+    waiting = state.waiting.get(event.workload_id)
+    if waiting is not None:
+        return [answers.released(state, waiting, event)]
+    known = state.forwarded.get(event.workload_id)
+    if known is None:
+        told = f"Workload {event.workload_id!r} is not known in the pool {state.pool!r}."
+        return [answers.refused(state, event, Refusal("unknown_workload", told))]
+    if known.site_id is None:
+        return []
+    return [answers.cancelled_at_site(state, event, known.site_id)]
 
 
 def _bad_name(event: WorkloadSubmitted) -> Refusal | None:
@@ -67,71 +133,28 @@ def _bad_name(event: WorkloadSubmitted) -> Refusal | None:
     )
 
 
-def _rejected(event: WorkloadSubmitted, why: Refusal) -> intake.WorkloadRejected:
-    return intake.WorkloadRejected(
-        pool=event.pool,
-        at=possible_time(event.at),
-        workload_id=shown(event.workload_id),
-        customer_id=shown(event.customer_id),
-        reason=why.reason,
-        detail=why.detail,
-    )
+def _known_digest(state: State, workload_id: str) -> str | None:
+    """Of what the id stands for already; None when it stands for nothing."""
+    waiting = state.waiting.get(workload_id)
+    if waiting is not None:
+        return digest_of(waiting.asked)
+    known = state.forwarded.get(workload_id)
+    return None if known is None else known.digest
 
 
-def _summarize(state: State, event: SiteSummarized) -> None:
-    """A site that has no GPUs, or that says so because it left the pool, is none of the pool's."""
-    if not event.gpus:
-        state.sites.pop(event.site_id, None)
-        return
-    gpus = {gpu.gpu_model: Stock(gpu.total, gpu.free) for gpu in event.gpus}
-    state.sites[event.site_id] = Site(gpus, event.queued, event.power_headroom_w)
+def _answer_repeat(state: State, event: WorkloadSubmitted, digest: str) -> Sequence[Answer]:
+    """A site knows whether it runs, ended or was rejected, and judges a rejected one anew."""
+    if digest != digest_of(event):
+        told = f"Workload {event.workload_id} was submitted before with other content."
+        return [answers.refused(state, event, Refusal("workload_id_taken", told))]
+    known = state.forwarded.get(event.workload_id)
+    if known is None or known.site_id is None:
+        return []  # it waits, or was cancelled before a site had it
+    return [answers.to_site(state, event, known.site_id)]
 
 
-def _remember(state: State, event: WorkloadForwarded) -> None:
-    """What goes to a site is gone from its stock until the site itself says what it has left."""
-    site = state.sites.get(event.site_id)
-    if site is not None:
-        site.queued += 1
-        if event.gpu_model in site.gpus:
-            site.gpus[event.gpu_model].free -= event.gpu_count
-    state.forwarded[event.workload_id] = Forwarded(event.site_id, event.digest)
+def _remember(state: State, workload_id: str, what: Forwarded) -> None:
+    state.waiting.pop(workload_id, None)
+    state.forwarded[workload_id] = what
     if len(state.forwarded) > MAX_REMEMBERED:
         del state.forwarded[next(iter(state.forwarded))]
-
-
-def _again(event: WorkloadSubmitted, known: Forwarded) -> Answer:
-    """Its site knows whether it runs, ended or was rejected, and judges a rejected one anew."""
-    if known.digest == _digest(event):
-        return _to_site(event, known.site_id)
-    return intake.InputRejected(
-        pool=event.pool,
-        at=possible_time(event.at),
-        rejected_type=event.FULL_NAME,
-        subject=event.workload_id,
-        reason="workload_id_taken",
-        detail=f"Workload {event.workload_id} was submitted before with other content.",
-    )
-
-
-def _to_site(event: WorkloadSubmitted, site_id: str) -> sites.WorkloadSubmitted:
-    record = event.to_record()
-    del record["pool"]
-    return sites.WorkloadSubmitted.from_record({**record, "site_id": site_id})
-
-
-def _forwarded(event: WorkloadSubmitted, choice: Choice) -> WorkloadForwarded:
-    return WorkloadForwarded(
-        pool=event.pool,
-        at=possible_time(event.at),
-        workload_id=event.workload_id,
-        site_id=choice.site_id,
-        gpu_model=choice.gpu_model,
-        gpu_count=min(max(0, event.gpu_count), MAX_GPU_COUNT),
-        digest=_digest(event),
-    )
-
-
-def _digest(event: WorkloadSubmitted) -> str:
-    """Of what was asked for, whenever it was asked."""
-    asked = {name: value for name, value in event.to_record().items() if name != "at"}
-    return hashlib.sha256(repr(sorted(asked.items())).encode()).hexdigest()[:16]

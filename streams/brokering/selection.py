@@ -1,17 +1,23 @@
-"""Which site of a pool gets a submission.
+"""Which site of a pool gets a submission, or what it waits for.
 
 Sites that could start it now come first: enough free GPUs, and power left for AI. Then most free
 GPUs, fewest waiting, most power, and by id. Power is a preference and no condition: a summary
 tells neither what a GPU draws nor how long a curtailment lasts. Prices it does not tell at all:
 whether a submission pays the list price, its site judges.
+
+What no site can take waits while that may change by itself: no site has reported, one is still
+registering its units, or enough GPUs are registered and some are out of service. It is refused only
+when every site of the pool has told what it has, and none has enough.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from schemas.events.intake import WorkloadSubmitted
-from streams.brokering.state import Site, State, Stock
+from streams.brokering.state import PREPARING, Site, Stock
 from streams.refusal import Refusal
 
 
@@ -21,48 +27,85 @@ class Choice:
     gpu_model: str
 
 
-def choose(state: State, event: WorkloadSubmitted) -> Choice | Refusal:
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """reason: a code; detail: a sentence for people"""
+
+    reason: str
+    detail: str
+
+
+class Shape(NamedTuple):
+    """All that a choice depends on: submissions of one shape are taken or wait together."""
+
+    gpu_model: str | None
+    gpu_count: int
+
+
+def shape_of(event: WorkloadSubmitted) -> Shape:
+    return Shape(event.gpu_model, event.gpu_count)
+
+
+def choose(pool: str, sites: Mapping[str, Site], shape: Shape) -> Choice | Wait | Refusal:
     """All GPUs of a workload are of one model on one site."""
     candidates = [
         (
-            _starts_now(site, stock, event),
+            _starts_now(site, stock, shape),
             -stock.free,
             site.queued,
             -site.headroom_w,
             site_id,
             model,
         )
-        for site_id, site in state.sites.items()
-        for model, stock in _offered(site, event)
-        if stock.total >= event.gpu_count
+        for site_id, site in sites.items()
+        for model, stock in _offered(site, shape)
+        if stock.total >= shape.gpu_count
     ]
     if candidates:
         *_, site_id, model = min(candidates)
         return Choice(site_id, model)
-    return _why_not(state, event)
+    return _why_not(pool, sites, shape)
 
 
-def _starts_now(site: Site, stock: Stock, event: WorkloadSubmitted) -> int:
+def take(sites: Mapping[str, Site], choice: Choice, gpu_count: int) -> None:
+    """What goes to a site is gone from its stock until the site itself says what it has left."""
+    site = sites.get(choice.site_id)
+    if site is not None:
+        site.queued += 1
+        if choice.gpu_model in site.gpus:
+            site.gpus[choice.gpu_model].free -= gpu_count
+
+
+def _starts_now(site: Site, stock: Stock, shape: Shape) -> int:
     """0 when it does, so that it sorts first."""
-    return 0 if site.headroom_w > 0 and stock.free >= event.gpu_count else 1
+    return 0 if site.headroom_w > 0 and stock.free >= shape.gpu_count else 1
 
 
-def _offered(site: Site, event: WorkloadSubmitted) -> list[tuple[str, Stock]]:
+def _offered(site: Site, shape: Shape) -> list[tuple[str, Stock]]:
     return [
         (model, stock)
         for model, stock in site.gpus.items()
-        if event.gpu_model in (None, model) and stock.total > 0
+        if shape.gpu_model in (None, model) and stock.registered > 0
     ]
 
 
-def _why_not(state: State, event: WorkloadSubmitted) -> Refusal:
-    if not state.sites:
-        return Refusal("no_site", f"No site with GPUs serves the pool {event.pool!r}.")
-    offered = [stock.total for site in state.sites.values() for _, stock in _offered(site, event)]
-    model = event.gpu_model or "GPU"
-    if not offered:
-        return Refusal("no_such_model", f"No site of the pool has a healthy {model}.")
+def _why_not(pool: str, sites: Mapping[str, Site], shape: Shape) -> Wait | Refusal:
+    if not sites:
+        return Wait("no_site", f"No site with GPUs has reported to the pool {pool!r} yet.")
+    preparing = sorted(site_id for site_id, site in sites.items() if site.phase == PREPARING)
+    if preparing:
+        told = f"{preparing[0]} is still registering what it has"
+        others = len(preparing) - 1
+        more = f", and {others} more sites are" if others else ""
+        return Wait("site_preparing", f"{told}{more}.")
+    most = max((s.registered for x in sites.values() for _, s in _offered(x, shape)), default=0)
+    model = shape.gpu_model or "GPU"
+    if most >= shape.gpu_count:
+        told = f"{shape.gpu_count} healthy GPUs of one model asked for; some are out of service."
+        return Wait("gpus_out_of_service", told)
+    if not most:
+        return Refusal("no_such_model", f"No site of the pool has a {model}.")
     return Refusal(
         "too_many_gpus",
-        f"{event.gpu_count} GPUs of one model asked for; the largest site has {max(offered)}.",
+        f"{shape.gpu_count} GPUs of one model asked for; the largest site has {most}.",
     )

@@ -21,7 +21,7 @@ from streams.site_inputs import possible_time
 Answer = SitesEvent | DecisionExplained | SiteSummarized
 
 AGENT = "routing"
-POLICY_VERSION = "routing-2"
+POLICY_VERSION = "routing-3"
 MAX_ALTERNATIVES = 8
 NAMESPACE = uuid.UUID("5f0c5d3e-0c5e-5b0e-9d56-0b8f6c1f7a11")
 
@@ -154,7 +154,10 @@ class Draft:
         state, index = self.state, self.state.index
         gpus = [
             GpuAvailability(
-                gpu_model=model, total=index.healthy[model], free=index.free_count[model]
+                gpu_model=model,
+                total=index.healthy[model],
+                free=index.free_count[model],
+                registered=registered,
             )
             for model, registered in sorted(index.registered.items())
             if registered
@@ -167,6 +170,7 @@ class Draft:
                 gpus=tuple(gpus),
                 queued=index.queued,
                 power_headroom_w=max(0, index.limit_w - index.site_ai_w),
+                phase="preparing" if state.now is None else "open",
             )
         )
 
@@ -180,5 +184,6 @@ class Draft:
                 gpus=(),
                 queued=0,
                 power_headroom_w=0,
+                phase="left",
             )
         )

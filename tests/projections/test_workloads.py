@@ -67,9 +67,61 @@ REJECTED = sites.WorkloadRejected(
 )
 
 
+WAITING = intake.WorkloadQueued.from_record(
+    {
+        **BY_INTAKE.to_record(),
+        "submitted_at": T0 - 1000,
+        "rank": 7,
+        "reason": "no_site",
+        "detail": "No site yet.",
+    }
+)
+TOO_BIG = intake.WorkloadRejected(
+    pool="default",
+    at=T0 + 4000,
+    workload_id="w1",
+    customer_id="c1",
+    reason="too_many_gpus",
+    detail="No.",
+    submitted_at=T0 - 2000,
+)
+WITHDRAWN = intake.WorkloadReleased(
+    pool="default",
+    at=T0 + 4000,
+    workload_id="w1",
+    customer_id="c1",
+    outcome="cancelled",
+    reason="cancelled",
+    digest="d",
+)
+WAITS: Row = {
+    "state": "queued",
+    "site_id": None,
+    "pool": "default",
+    "reason": "no_site",
+    "detail": "No site yet.",
+    "submitted_at": MIDNIGHT - timedelta(seconds=1),
+    "queued_at": MIDNIGHT - timedelta(seconds=1),
+    "queue_offset": 7,
+}
+ENDED_THERE = {"site_id": None, "ended_at": MIDNIGHT + timedelta(seconds=4)}
+
+
 @pytest.mark.parametrize(
     ("events", "expected"),
     [
+        ([BY_INTAKE, WAITING], WAITS),
+        (
+            [BY_INTAKE, WAITING, TOO_BIG],
+            {
+                **ENDED_THERE,
+                "state": "rejected",
+                "reason": "too_many_gpus",
+                "submitted_at": MIDNIGHT - timedelta(seconds=2),
+            },
+        ),
+        ([BY_INTAKE, WAITING, WITHDRAWN], {**ENDED_THERE, "state": "cancelled"}),
+        ([BY_INTAKE, TOO_BIG, BY_INTAKE, WAITING], {**WAITS, "ended_at": None}),
         ([BY_INTAKE], {"state": "queued", "site_id": None, "pool": "default"}),
         ([BY_SITE], {"state": "queued", "site_id": "alpha", "queued_at": None}),
         ([BY_SITE, QUEUED], {"state": "queued", "reason": "Waits.", "queued_at": MIDNIGHT}),
@@ -135,17 +187,10 @@ def test_another_site_cannot_touch_the_row() -> None:
     assert after([BY_SITE, elsewhere])["state"] == "queued"
 
 
-def test_intake_and_site_may_be_read_in_any_order() -> None:
-    told_by_broker = intake.WorkloadRejected(
-        pool="default",
-        at=T0,
-        workload_id="w1",
-        customer_id="c1",
-        reason="no_site",
-        detail="None.",
-    )
+@pytest.mark.parametrize("by_broker", [TOO_BIG, WAITING, WITHDRAWN])
+def test_intake_and_site_may_be_read_in_any_order(by_broker: Event) -> None:
     on_site: list[Event] = [BY_SITE, QUEUED, PLACED]
-    by_intake: list[Event] = [BY_INTAKE, told_by_broker]
+    by_intake: list[Event] = [BY_INTAKE, by_broker]
     orders = {
         tuple(order)
         for order in permutations([*on_site, *by_intake])

@@ -117,7 +117,6 @@ def test_what_was_sent_counts_until_the_site_speaks_again() -> None:
 @pytest.mark.parametrize(
     ("summaries", "reason"),
     [
-        ([], "no_site"),
         ([("a100", 8)], "no_such_model"),
         ([("h100", 0)], "no_such_model"),
         ([("h100", 3)], "too_many_gpus"),
@@ -172,7 +171,7 @@ def test_a_site_that_leaves_the_pool_gets_no_more() -> None:
     assert destinations(state, ASKED) == ["dallas"]
     state, _ = step(AGENT, state, site("dallas"))
     (answer,) = AGENT.decide(state, replace(ASKED, workload_id="w2"))
-    assert isinstance(answer, intake.WorkloadRejected)
+    assert isinstance(answer, intake.WorkloadQueued)
     assert answer.reason == "no_site"
 
 
@@ -214,10 +213,12 @@ def test_only_a_bounded_number_of_submissions_is_remembered() -> None:
     assert "w1" in state.forwarded
 
 
-def test_a_pool_without_sites_is_not_kept() -> None:
-    state, _ = step(AGENT, State(pool="default"), ASKED)
+def test_a_pool_is_kept_while_it_knows_or_owes_anything() -> None:
+    state, _ = step(AGENT, State(pool="default"), replace(ASKED, workload_id=""))
     assert not AGENT.retain(state)
     assert AGENT.retain(known(site("austin", h100=(1, 1))))
+    state, _ = step(AGENT, State(pool="default"), ASKED)
+    assert AGENT.retain(state), "it waits"
     state, _ = step(AGENT, known(site("austin", h100=(8, 8))), ASKED)
     state, _ = step(AGENT, state, site("austin"))
     assert AGENT.retain(state), "where a submission went must be known"
