@@ -13,6 +13,7 @@ import uvicorn
 from pydantic import ValidationError
 
 from gateway.app import create_app
+from gateway.connections import Lobby, protocol
 from gateway.database import migrate
 from gateway.settings import RefusedAddress, Settings, require_loopback
 
@@ -57,9 +58,14 @@ def _serve(settings: Settings) -> int:
         server.should_exit = True
 
     app = create_app(settings, stop)
+    lobby = Lobby(
+        most=settings.gateway_max_waiting_connections,
+        patience_s=settings.gateway_header_timeout_s,
+    )
     server = uvicorn.Server(
         uvicorn.Config(
             app,
+            http=protocol(lobby),
             host=settings.gateway_host,
             port=settings.gateway_port,
             access_log=False,

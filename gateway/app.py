@@ -14,11 +14,12 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from gateway import queries
+from gateway.bodies import Bodies
 from gateway.context import Gateway, build
 from gateway.docs import docs_page, index_page
 from gateway.endpoints import routes
 from gateway.errors import Unavailable, handlers
-from gateway.middleware import AccessLog, BodyLimit, Busy, Deadline, Hosts, Segments
+from gateway.middleware import AccessLog, Busy, Deadline, Hosts, Segments
 from gateway.openapi import document
 from gateway.routes.table import TABLE
 from gateway.settings import Settings
@@ -41,9 +42,14 @@ def create_app(settings: Settings, stop: Callable[[], None] = lambda: None) -> S
         middleware=[
             Middleware(AccessLog),
             Middleware(Hosts, names=settings.hosts),
+            Middleware(
+                Bodies,
+                max_bytes=settings.gateway_max_body_bytes,
+                timeout_s=settings.gateway_body_timeout_s,
+                most=settings.gateway_max_coming_bodies,
+            ),
             Middleware(Busy, slots=gateway.slots),
             Middleware(Deadline, timeout_s=settings.gateway_request_timeout_s),
-            Middleware(BodyLimit, max_bytes=settings.gateway_max_body_bytes),
             Middleware(Segments),
         ],
         exception_handlers=handlers(),

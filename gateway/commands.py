@@ -9,7 +9,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -28,7 +27,7 @@ from gateway.errors import Conflict, Fault, Invalid, Unavailable
 from gateway.kept_answers import Identity, claim, fresh_identity, once
 from gateway.position import Position
 from gateway.publisher import SOURCE
-from gateway.values import Identifier, Moment, Text, to_ms
+from gateway.values import DecimalNumber, Identifier, Moment, Text, to_ms
 from schemas.envelope import MAX_TIME_MS, produced
 from schemas.events import intake, sites
 from schemas.topics import SITES, Event
@@ -48,7 +47,7 @@ def _before_2100(moment: datetime) -> datetime:
 
 
 Plannable = Annotated[Moment, AfterValidator(_before_2100)]
-Price = Annotated[Decimal, Field(ge=0, le=MAX_PRICE_USD, max_digits=18, decimal_places=6)]
+Price = Annotated[DecimalNumber, Field(ge=0, le=MAX_PRICE_USD, max_digits=18, decimal_places=6)]
 PRICE_LIMITS = "At most 6 digits after the point"
 # Words that stand where an id would, in the paths of workloads.
 RESERVED = frozenset({"classify"})

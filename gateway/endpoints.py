@@ -19,7 +19,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from gateway.errors import Fault, Invalid, MethodNotAllowed, NotFound, WrongMediaType, faults_of
-from gateway.position import Position, parse_all
+from gateway.json_text import faults_of_json
+from gateway.position import POSITIONS_PATTERN, Position, parse_all
 from gateway.values import is_storable
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 PREFIX = "/api/v1"
 MAX_PATH_ID = 512
+MAX_PARAMETER = 512
 MIN_POSITION = "HCP-Min-Position"
 
 Method = Literal["GET", "POST", "DELETE"]
@@ -35,10 +37,11 @@ Method = Literal["GET", "POST", "DELETE"]
 class Query(BaseModel):
     """Query parameters. An unknown one is a fault: a misspelled filter must not list everything."""
 
-    model_config = ConfigDict(extra="forbid", str_max_length=512)
+    model_config = ConfigDict(extra="forbid", str_max_length=MAX_PARAMETER)
 
     min_position: str | None = Field(
         default=None,
+        json_schema_extra={"pattern": POSITIONS_PATTERN, "maxLength": MAX_PARAMETER},
         description=(
             "Wait until the read models have applied this position, or several separated by "
             "commas. The header HCP-Min-Position does the same."
@@ -75,6 +78,22 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A request header and the JSON schema of what it may say."""
+
+    name: str
+    meaning: str
+    schema: Mapping[str, Any]
+
+
+MIN_POSITION_HEADER = Header(
+    name=MIN_POSITION,
+    meaning="Wait until the read models have applied this position, or several with commas between",
+    schema={"type": "string", "pattern": POSITIONS_PATTERN},
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Endpoint(Generic[Q, B]):
     method: Method
@@ -87,7 +106,7 @@ class Endpoint(Generic[Q, B]):
     body: type[B]
     status: HTTPStatus = HTTPStatus.OK
     problems: tuple[HTTPStatus, ...] = ()  # beyond those that every endpoint can answer
-    headers: Mapping[str, str] = field(default_factory=dict)  # request headers: name -> meaning
+    headers: Sequence[Header] = ()  # of the request, beside those of every endpoint
     reads: bool = True  # waits for min_position
     # What is wrong with the request's headers, to be named beside the other faults.
     header_faults: Callable[[Mapping[str, str]], list[Fault]] = lambda _: []
@@ -165,7 +184,7 @@ class Resource:
 
 
 async def _answer(endpoint: AnyEndpoint, gateway: Gateway, request: Request) -> Response:
-    call = await _call(endpoint, request)
+    call = await _call(endpoint, gateway, request)
     if call.positions:
         await gateway.positions.wait_for(call.positions)
     result = await endpoint.handler(gateway, call)
@@ -178,22 +197,25 @@ async def _answer(endpoint: AnyEndpoint, gateway: Gateway, request: Request) -> 
     )
 
 
-async def _call(endpoint: AnyEndpoint, request: Request) -> Call[Any, Any]:
+async def _call(endpoint: AnyEndpoint, gateway: Gateway, request: Request) -> Call[Any, Any]:
     path = {name: unquote(value) for name, value in request.path_params.items()}
     if any(len(value) > MAX_PATH_ID or not is_storable(value) for value in path.values()):
         raise NotFound(f"There is nothing at {request.url.path}.")
     raw = await _raw_body(request) if endpoint.has_body else b""
     faults: list[Fault] = []
     query = body = None
+    faults += _given_twice(request)
     try:
         query = _query(endpoint, request)
     except ValidationError as error:
         faults += faults_of(error, "query")
     try:
+        ambiguous = faults_of_json(raw) if endpoint.has_body else []
         body = endpoint.body.model_validate_json(raw) if endpoint.has_body else NoBody()
+        faults += ambiguous
     except ValidationError as error:
-        faults += faults_of(error, "body")
-    positions = _positions(request, faults) if endpoint.reads else []
+        faults += ambiguous or faults_of(error, "body")
+    positions = await _positions(gateway, request, faults) if endpoint.reads else []
     faults += endpoint.header_faults(request.headers)
     if faults:
         count = "One thing is" if len(faults) == 1 else f"{len(faults)} things are"
@@ -202,14 +224,21 @@ async def _call(endpoint: AnyEndpoint, request: Request) -> Call[Any, Any]:
 
 
 def _query(endpoint: AnyEndpoint, request: Request) -> Query:
-    """Last one wins where a parameter is given twice."""
     given: dict[str, str] = dict(request.query_params)
     query: Query = endpoint.query.model_validate_strings(given)
     return query
 
 
-def _positions(request: Request, faults: list[Fault]) -> list[Position]:
-    """What to wait for; a text that is no position is a fault beside the others."""
+def _given_twice(request: Request) -> list[Fault]:
+    """Which of the two is meant, nobody can tell."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    return [Fault(detail="Given more than once", parameter=name) for name in twice]
+
+
+async def _positions(gateway: Gateway, request: Request, faults: list[Fault]) -> list[Position]:
+    """What to wait for; a text that is no position, or one on a partition that is not there, is a
+    fault beside the others. While the broker is away nobody knows, and the wait has its bound."""
     given = {
         "min_position": request.query_params.get("min_position"),
         MIN_POSITION: request.headers.get(MIN_POSITION),
@@ -217,9 +246,16 @@ def _positions(request: Request, faults: list[Fault]) -> list[Position]:
     positions: list[Position] = []
     for name, text in given.items():
         try:
-            positions += [] if text is None else parse_all(text)
+            found = [] if text is None else parse_all(text)
         except ValueError as error:
             faults.append(Fault(detail=str(error), parameter=name))
+            continue
+        for position in found:
+            count = await gateway.publisher.partitions(position.log)
+            if count is not None and position.partition >= count:
+                told = f"{position} lies nowhere: {position.log} has {count} partitions, from 0."
+                faults.append(Fault(detail=told, parameter=name))
+        positions += found
     return positions
 
 

@@ -1,7 +1,8 @@
 """Every error the gateway answers, as an RFC 9457 problem.
 
     Problem
-      NotFound 404 · MethodNotAllowed 405 · Conflict 409 · BodyTooLarge 413 · WrongMediaType 415
+      BodyCut 400 · NotFound 404 · MethodNotAllowed 405 · SlowBody 408 · Conflict 409
+      BodyTooLarge 413 · WrongMediaType 415
       Misdirected 421 · Invalid 422 (names every fault) · Unavailable 503 (says when to retry)
       NotApplied, Late 504
 
@@ -85,6 +86,21 @@ class Problem(Exception):
 
 class ProblemResponse(JSONResponse):
     media_type = MEDIA_TYPE
+
+
+class BodyCut(Problem):
+    """The client went away before its body was whole; nobody reads the answer."""
+
+    status = HTTPStatus.BAD_REQUEST
+
+
+class SlowBody(Problem):
+    """The body did not come in time, or gave way to others. The caller may send it again."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"Connection": "close"})
 
 
 class NotFound(Problem):

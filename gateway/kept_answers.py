@@ -23,12 +23,18 @@ from pydantic import BaseModel
 
 from gateway import kept_queries
 from gateway.database import Database
+from gateway.endpoints import Header
 from gateway.errors import Conflict, Fault, Invalid, Problem
 from gateway.values import plain, to_ms
 
 HEADER = "Idempotency-Key"
 MAX_KEY = 255
 KEPT_FOR = timedelta(days=7)
+IDEMPOTENCY_KEY = Header(
+    name=HEADER,
+    meaning="The same key and body give the same answer, for seven days.",
+    schema={"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": r"^[ -~]+$"},
+)
 
 T = TypeVar("T", bound=BaseModel)
 

@@ -23,7 +23,8 @@ REQUESTS_IN_FLIGHT = Gauge(
 REFUSALS = Counter(
     "hcp_gateway_refusals_total",
     "Requests turned away to protect the gateway: busy (too many at once), waiting (too many "
-    "that wait for a position) or timeout.",
+    "that wait for a position), timeout, slow_body or slow_headers (not here in time, or gave "
+    "way to others).",
     ["reason"],
 )
 PUBLISHED = Counter(

@@ -1,6 +1,6 @@
-"""Around every request: one log line and the metrics, a bound on how many and how long, a bound on
-the body; and whose door it is knocked at. Plain ASGI, innermost last: AccessLog, Hosts, Busy,
-Deadline, BodyLimit, Segments.
+"""Around every request: one log line and the metrics, a bound on how many and how long; and whose
+door it is knocked at. Plain ASGI, innermost last: AccessLog, Hosts, Bodies (`gateway.bodies`),
+Busy, Deadline, Segments.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import metrics
-from gateway.errors import BodyTooLarge, Late, Misdirected, Unavailable
+from gateway.errors import Late, Misdirected, Unavailable
 from gateway.settings import is_loopback
 
 access = logging.getLogger("gateway.access")
@@ -166,39 +166,6 @@ class Deadline:
                 raise
             metrics.REFUSALS.labels("timeout").inc()
             await Late(self._timeout_s).response()(scope, receive, send)
-
-
-class BodyLimit:
-    """413 as soon as a body is known to be too large: by its header, or by its bytes."""
-
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        self._app = app
-        self._max_bytes = max_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        problem = BodyTooLarge(f"A body may have at most {self._max_bytes} bytes.")
-        if self._announced(scope) > self._max_bytes:
-            await problem.response()(scope, receive, send)
-            return
-        received = 0
-
-        async def counting() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self._max_bytes:
-                raise problem
-            return message
-
-        await self._app(scope, counting, send)
-
-    @staticmethod
-    def _announced(scope: Scope) -> int:
-        length = dict(scope["headers"]).get(b"content-length", b"0")
-        return int(length) if length.isdigit() else 0
 
 
 class Segments:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from gateway.endpoints import MIN_POSITION, PREFIX, AnyEndpoint
+from gateway.endpoints import MAX_PATH_ID, MIN_POSITION_HEADER, PREFIX, AnyEndpoint
 from gateway.errors import MEDIA_TYPE, ProblemDocument
 
 Json = dict[str, Any]
@@ -22,7 +22,9 @@ The control plane of a hybrid compute platform: submit workloads, watch sites, r
 Times are RFC 3339 in UTC; money is a decimal string with a currency; prices by some unit are
 decimal strings whose name says the unit. Lists are paged with `cursor` and `limit`. A write
 answers with a `position`; a read that sends it back as `HCP-Min-Position` sees the write. An id in
-a path is one segment, percent-encoded: `a/b` is `a%2Fb`. Every error is a problem document of
+a path is one segment, percent-encoded: `a/b` is `a%2Fb`. A query parameter that an operation does
+not name, one given twice, a JSON member given twice and a position on a partition that is not there
+are refused with 422, as is what breaks a schema below. Every error is a problem document of
 RFC 9457.
 """
 
@@ -34,7 +36,12 @@ ALWAYS = (
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 )
-WITH_BODY = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+WITH_BODY = (
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+)
+PATH_ID: Json = {"type": "string", "minLength": 1, "maxLength": MAX_PATH_ID}
 RETRY_LATER = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
 
 
@@ -102,7 +109,7 @@ def operation_id(endpoint: AnyEndpoint) -> str:
 
 def _path_parameters(endpoint: AnyEndpoint) -> list[Json]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, "schema": PATH_ID}
         for name in re.findall(r"\{(\w+)", endpoint.path)
     ]
 
@@ -123,18 +130,16 @@ def _query_parameters(endpoint: AnyEndpoint) -> list[Json]:
 
 
 def _headers(endpoint: AnyEndpoint) -> list[Json]:
-    headers = dict(endpoint.headers)
-    if endpoint.reads:
-        headers[MIN_POSITION] = "Wait until the read models have applied this position"
+    headers = [*endpoint.headers, *((MIN_POSITION_HEADER,) if endpoint.reads else ())]
     return [
         {
-            "name": name,
+            "name": header.name,
             "in": "header",
             "required": False,
-            "description": meaning,
-            "schema": {"type": "string"},
+            "description": header.meaning,
+            "schema": dict(header.schema),
         }
-        for name, meaning in headers.items()
+        for header in headers
     ]
 
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pydantic import BaseModel, Field, field_validator
 
 from gateway.endpoints import Query
-from gateway.values import from_ms, is_storable
+from gateway.values import Whole, from_ms, is_storable
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 500
@@ -82,9 +82,12 @@ class PageQuery(Query):
     order: ClassVar[Order]
 
     cursor: str | None = Field(
-        default=None, max_length=MAX_CURSOR, description="next_cursor of the page before"
+        default=None,
+        max_length=MAX_CURSOR,
+        description="next_cursor of the page before, of the same list",
+        json_schema_extra={"pattern": "^[A-Za-z0-9_-]+={0,2}$"},
     )
-    limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Items in a page")
+    limit: Whole = Field(default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Items in a page")
 
     @field_validator("cursor")
     @classmethod

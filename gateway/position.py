@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from schemas import topics
@@ -31,6 +32,10 @@ class Position:
 
 
 LOGS = frozenset(topic.name for topic in topics.LOGS)
+_LOG = "|".join(re.escape(name) for name in sorted(LOGS))
+_ONE = rf"\s*({_LOG}):[0-9]{{1,18}}:[0-9]{{1,18}}\s*"
+POSITIONS_PATTERN = rf"^{_ONE}(,{_ONE}){{0,{MAX_POSITIONS - 1}}}$"
+"""Of one position or several, for the API's document."""
 
 
 def parse_all(text: str) -> list[Position]:

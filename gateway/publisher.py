@@ -16,7 +16,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from gateway import metrics
-from gateway.broker import librdkafka
+from gateway.broker import ASK_S, librdkafka
 from gateway.errors import Unavailable
 from gateway.position import Position
 from gateway.settings import Settings
@@ -40,6 +40,7 @@ class Publisher:
         self._timeout_s = settings.gateway_publish_timeout_s
         self._kafka = settings.kafka
         self._producer: Producer
+        self._partitions: dict[str, int] = {}
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="hcp-publisher", daemon=True)
 
@@ -75,6 +76,23 @@ class Publisher:
         metrics.PUBLISH_DURATION.observe(time.monotonic() - started)
         metrics.PUBLISHED.labels(event.FULL_NAME).inc()
         return position
+
+    async def partitions(self, log: str) -> int | None:
+        """How many a log has, asked once: they are chosen once. None while the broker is away.
+
+        log: its name without the environment's prefix
+        """
+        if log not in self._partitions:
+            name = self._topics.prefix + log
+            try:
+                listed = await asyncio.to_thread(self._producer.list_topics, name, ASK_S)
+            except KafkaException:
+                return None
+            found = len(listed.topics[name].partitions)
+            if not found:
+                return None
+            self._partitions[log] = found
+        return self._partitions[log]
 
     def close(self) -> None:
         """Send what is waiting, bounded by the publish timeout."""

@@ -5,6 +5,7 @@ Integers inside (micro-dollars), decimal strings outside; times RFC 3339 in UTC 
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -13,6 +14,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     Field,
     PlainSerializer,
     StringConstraints,
@@ -21,6 +23,11 @@ from pydantic import (
 from schemas.envelope import MAX_TIME_MS
 
 MICROS = 1_000_000
+_RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_INTEGER = re.compile(r"-?[0-9]+")
 
 
 class Money(BaseModel):
@@ -72,6 +79,38 @@ def _on_the_logs_scale(moment: datetime) -> datetime:
     return moment
 
 
+def _from_rfc3339(given: object) -> object:
+    """pydantic would take a number, or a text of digits, for seconds since 1970."""
+    if isinstance(given, datetime):
+        return given
+    if not isinstance(given, str) or not _RFC3339.fullmatch(given):
+        raise ValueError("Must be an RFC 3339 time with a zone, such as 2024-05-08T12:00:00Z")
+    return datetime.fromisoformat(given.upper())
+
+
+def _from_decimal(given: object) -> object:
+    """pydantic would take 1_0, other scripts' digits, and spaces around a number."""
+    if isinstance(given, str) and _NUMBER.fullmatch(given):
+        return Decimal(given)
+    if isinstance(given, int | float) and not isinstance(given, bool):
+        return Decimal(repr(given))  # as it was written, as far as a double can tell
+    if isinstance(given, Decimal):
+        return given
+    raise ValueError("Must be a decimal number in the digits 0 to 9")
+
+
+def _ascii_integer(given: object) -> object:
+    if isinstance(given, str) and not _INTEGER.fullmatch(given):
+        raise ValueError("Must be a whole number in the digits 0 to 9")
+    return given
+
+
+def _true_or_false(given: object) -> object:
+    if isinstance(given, str) and given not in ("true", "false"):
+        raise ValueError("Must be true or false")
+    return given
+
+
 def is_storable(text: str) -> bool:
     """Whether PostgreSQL's text can hold it, and so a row can have it for a name."""
     return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
@@ -82,7 +121,14 @@ Time = Annotated[
     PlainSerializer(rfc3339, return_type=str, when_used="json"),
     Field(json_schema_extra={"format": "date-time"}),
 ]
-Moment = Annotated[AwareDatetime, AfterValidator(_on_the_logs_scale)]
+Moment = Annotated[
+    AwareDatetime, AfterValidator(_on_the_logs_scale), BeforeValidator(_from_rfc3339)
+]
+# Of query parameters, which are text.
+Whole = Annotated[int, BeforeValidator(_ascii_integer)]
+Flag = Annotated[bool, BeforeValidator(_true_or_false)]
+# Of bodies: a number, or the same number as text.
+DecimalNumber = Annotated[Decimal, BeforeValidator(_from_decimal)]
 Number = Annotated[
     Decimal,
     PlainSerializer(plain, return_type=str, when_used="json"),

@@ -13,7 +13,7 @@ from gateway.commands import AcceptedCurtailment, CurtailmentRequest
 from gateway.context import Gateway
 from gateway.endpoints import Call, Endpoint, NoBody, Query, get
 from gateway.errors import Fault, Invalid, NotFound
-from gateway.kept_answers import HEADER, MAX_KEY, key_faults
+from gateway.kept_answers import IDEMPOTENCY_KEY, key_faults
 from gateway.pages import Order, Page, PageQuery
 from gateway.routes.sites import site_row
 from gateway.values import Number, Text, Time
@@ -86,7 +86,7 @@ ENDPOINTS = (
         status=HTTPStatus.ACCEPTED,
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
         header_faults=key_faults,
-        headers={HEADER: f"The same key and body give the same answer. At most {MAX_KEY} chars."},
+        headers=(IDEMPOTENCY_KEY,),
     ),
     get(
         "/sites/{site_id}/curtailments",

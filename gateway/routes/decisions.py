@@ -12,7 +12,7 @@ from gateway.database import Row
 from gateway.endpoints import Call, NoBody, Query, get
 from gateway.errors import NotFound
 from gateway.pages import Order, Page, PageQuery
-from gateway.values import Money, Number, Text, Time, money, optional_money
+from gateway.values import Flag, Money, Number, Text, Time, money, optional_money
 
 TAG = "decisions"
 NEWEST_ALERT = Order("alerts", raised_at=datetime, alert_id=str)
@@ -76,7 +76,7 @@ class AlertsQuery(PageQuery):
     order = NEWEST_ALERT
 
     site_id: Text | None = None
-    active: bool | None = Field(default=None, description="Not cleared")
+    active: Flag | None = Field(default=None, description="Not cleared")
 
 
 async def read_decision(gateway: Gateway, call: Call[Query, NoBody]) -> Decision:

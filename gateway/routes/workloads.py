@@ -15,7 +15,7 @@ from gateway.context import Gateway
 from gateway.database import Row
 from gateway.endpoints import Call, Endpoint, NoBody, Query, get
 from gateway.errors import NotFound
-from gateway.kept_answers import HEADER, MAX_KEY, key_faults
+from gateway.kept_answers import IDEMPOTENCY_KEY, key_faults
 from gateway.pages import Int32, Order, Page, PageQuery
 from gateway.routes.decisions import Decision
 from gateway.values import Number, Text, Time
@@ -229,7 +229,7 @@ ENDPOINTS = (
         status=HTTPStatus.ACCEPTED,
         problems=(HTTPStatus.CONFLICT,),
         header_faults=key_faults,
-        headers={HEADER: f"The same key and body give the same answer. At most {MAX_KEY} chars."},
+        headers=(IDEMPOTENCY_KEY,),
     ),
     get(
         "/workloads",

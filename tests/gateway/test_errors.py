@@ -249,3 +249,32 @@ def test_queries_are_values_never_sql(client: httpx.Client) -> None:
     answer = client.get("/api/v1/workloads", params={"customer_id": "'; DROP TABLE workloads; --"})
     assert answer.status_code == 200
     assert answer.json()["items"] == []
+
+
+@pytest.mark.parametrize("where", ["parameter", "header"])
+def test_a_position_on_a_partition_that_is_not_there_is_refused_at_once(
+    client: httpx.Client, where: str
+) -> None:
+    nowhere = "hcp.sites.v1:999:0"
+    if where == "parameter":
+        answer = client.get("/api/v1/sites", params={"min_position": nowhere})
+    else:
+        answer = client.get("/api/v1/sites", headers={"HCP-Min-Position": nowhere})
+    (fault,) = problem(answer, 422)["errors"]
+    assert nowhere in fault["detail"]
+    assert fault["parameter"] == ("min_position" if where == "parameter" else "HCP-Min-Position")
+
+
+def test_a_parameter_given_twice_is_a_fault(client: httpx.Client) -> None:
+    (fault,) = problem(client.get("/api/v1/sites?limit=1&limit=2"), 422)["errors"]
+    assert fault["parameter"] == "limit"
+
+
+def test_a_member_given_twice_is_a_fault_and_nothing_is_submitted(client: httpx.Client) -> None:
+    body = json.dumps({**GOOD, "workload_id": "twice"})[:-1] + ', "gpu_count": 400}'
+    json_type = {"Content-Type": "application/json"}
+    (fault,) = problem(client.post("/api/v1/workloads", content=body, headers=json_type), 422)[
+        "errors"
+    ]
+    assert "gpu_count" in fault["detail"]
+    problem(client.get("/api/v1/workloads/twice"), 404)

@@ -12,8 +12,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from gateway.bodies import Bodies
 from gateway.errors import handlers
-from gateway.middleware import BodyLimit, Busy, Deadline, Hosts, Slots
+from gateway.middleware import Busy, Deadline, Hosts, Slots
 from schemas.errors import UnencodableEvent
 
 
@@ -128,7 +129,8 @@ def test_the_largest_body_is_taken_and_one_byte_more_is_not(size: int, status: i
         return PlainTextResponse(await request.body())
 
     async def scene() -> None:
-        async with client_of(BodyLimit(application(echo), max_bytes=10)) as client:
+        bodies = Bodies(application(echo), max_bytes=10, timeout_s=60, most=1)
+        async with client_of(bodies) as client:
             answer = await client.post("/", content=b"x" * size)
             assert answer.status_code == status
 

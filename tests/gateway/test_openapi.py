@@ -109,3 +109,22 @@ def test_the_docs_name_every_operation_and_need_nobody_else() -> None:
 def test_what_is_said_of_an_unknown_site_is_documented(path: str, client: httpx.Client) -> None:
     answer = client.get(re.sub(r"\{\w+\}", "nothing", path), params={"site_id": "nowhere"})
     assert str(answer.status_code) in SPEC["paths"][path]["get"]["responses"], answer.text
+
+
+def test_what_a_parameter_is_refused_by_is_stated() -> None:
+    """Every rule that a schema can say, so that generated clients know."""
+    for path, item in SPEC["paths"].items():
+        for method, operation in item.items():
+            for parameter in operation["parameters"]:
+                name, schema = parameter["name"], parameter["schema"]
+                given = [schema, *schema.get("anyOf", ())]
+                rules = {rule for part in given for rule in part}
+                told = f"{method} {path}: {name}"
+                if name in ("cursor", "min_position", "HCP-Min-Position"):
+                    assert "pattern" in rules, told
+                if name in ("cursor", "min_position", "Idempotency-Key"):
+                    assert "maxLength" in rules, told
+                if parameter["in"] == "path":
+                    assert {"minLength", "maxLength"} <= rules, told
+                if name == "limit":
+                    assert {"minimum", "maximum"} <= rules, told
