@@ -10,7 +10,9 @@ from itertools import islice
 from typing import Any
 
 from schemas.codec import Codec
+from schemas.record import Record
 from streams.definition import Agent
+from streams.errors import VerdictOverruled
 from streams.log import Log
 from streams.recovery import restore
 from streams.worker import Worker
@@ -49,10 +51,7 @@ class Seat:
         """The present process; a new one when there is none."""
         if self._worker is None:
             self._log = self._open_log()
-            restored = restore(self.agent, self.partition, self._log, self._codec)
-            self._worker = Worker(
-                restored, self._log, self._codec, max_refused_in_a_row=self._max_refused
-            )
+            self._worker = self._restored(self._log)
             self._read = self.acked
         return self._worker
 
@@ -62,17 +61,30 @@ class Seat:
 
     def run(self, most: int | None = None) -> int:
         """Apply up to `most` waiting records, or all, and make a checkpoint; returns how many."""
-        worker, log = self.worker, self._log
+        self.worker  # noqa: B018 - there is one from here on
+        log = self._log
         assert log is not None
         done = 0
         for record in islice(log.read(self.agent.log, self.partition, self._read + 1), most):
-            worker.receive(record)
+            self._receive(log, record)
             self._read = record.offset
             done += 1
             if done % self._checkpoint_every == 0:
                 self.checkpoint()
         self.checkpoint()
         return done
+
+    def _receive(self, log: Log, record: Record) -> None:
+        try:
+            self.worker.receive(record)
+        except VerdictOverruled:
+            log.flush()
+            self._worker = self._restored(log)
+            self._worker.receive(record)
+
+    def _restored(self, log: Log) -> Worker[Any]:
+        restored = restore(self.agent, self.partition, log, self._codec)
+        return Worker(restored, log, self._codec, max_refused_in_a_row=self._max_refused)
 
     def checkpoint(self) -> None:
         self.worker.checkpoint()

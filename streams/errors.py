@@ -4,6 +4,7 @@ StreamError
 ├── PublishingFailed     the log did not take a record: the worker stops and makes it again
 ├── TooManyDeadLetters   nothing can be read any more: look at the dead letters, then the deploy
 ├── AnswersIncomplete    another version left an input half answered: let that version finish first
+├── VerdictOverruled     the authority judged an input otherwise: make the state again
 ├── NotProvisioned       a topic is missing or has too few partitions: run the deploy step
 ├── LogUnavailable       Kafka does not answer within the bound
 ├── PortTaken            another process listens where the metrics should be
@@ -27,6 +28,11 @@ class TooManyDeadLetters(StreamError):
 
 class AnswersIncomplete(StreamError):
     """An input has some, not all, of the answers that another version of the agent gave it."""
+
+
+class VerdictOverruled(StreamError):
+    """The authority of a log judged an input otherwise than an adviser had, or the adviser has
+    forgotten how: its state must be made again, from the log that now holds the verdict."""
 
 
 class NotProvisioned(StreamError):

@@ -8,11 +8,14 @@ Each record of the partition, in order, is one of these:
 - not to be understood or not to be trusted: a dead letter
 - an input that the agent cannot answer in writing: a dead letter too, and not applied
 - an input: decided, answered and applied
+
+An adviser (`streams.definition`) takes the verdict on an input from the log where that holds it
+(`recorded_verdict`). Where not, its own stands until the authority's is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -24,8 +27,9 @@ from schemas.errors import CodecError, MalformedEnvelope, Refused, UnencodableEv
 from schemas.marks import Marks, is_repeat, raise_mark
 from schemas.record import Record
 from schemas.topics import MAX_RECORD_BYTES, Event, topic_of
-from streams.definition import Agent, answers_to, settle
+from streams.definition import Agent, answers_to, provisional, settle
 from streams.errors import AnswersIncomplete
+from streams.unconfirmed import TAKEN, Unconfirmed
 
 S = TypeVar("S")
 
@@ -59,6 +63,9 @@ class Processor(Generic[S]):
     at: event time of the last input applied, ms
     marks: for each agent and partition that it answers, the highest (offset, index) seen here
     refused_in_a_row: dead letters since the last record that was understood
+    unconfirmed: an adviser's verdicts that the authority has still to confirm
+    recorded_verdict: the authority's word on the input at an offset, see `RecordedVerdicts.of`
+    expected: what an earlier process held for its word where the log has none yet, by offset
     """
 
     def __init__(self, agent: Agent[S, Any], partition: int, partitions: int, codec: Codec) -> None:
@@ -70,14 +77,19 @@ class Processor(Generic[S]):
         self.marks: Marks = {}
         self.tally = Tally()
         self.refused_in_a_row = 0
+        self.unconfirmed = Unconfirmed({}, None)
+        self.recorded_verdict: Callable[[int], str | None] = lambda _: None
+        self.expected: Mapping[int, str] = {}
         self._partitions = partitions
         self._codec = codec
 
     def handle(self, record: Record) -> list[OutRecord]:
         """What must be published because of this record.
 
-        Raises RegistryUnavailable, with nothing changed: try the same record again. Any other
-        exception is a bug of the agent or the deploy, and skipping the record would hide it.
+        Raises RegistryUnavailable, with nothing changed: try the same record again.
+        VerdictOverruled: this processor is of no more use, restore another and give it the same
+        record. Any other exception is a bug of the agent or the deploy, and skipping the record
+        would hide it.
         """
         if record.offset <= self.position:
             return []
@@ -89,14 +101,15 @@ class Processor(Generic[S]):
             self.position = record.offset
             return []
         state = self._state_of(admitted.key)
-        answers = answers_to(self.agent, state, admitted.event)
+        refusal = self._refusal(record, admitted, state)
+        answers = answers_to(self.agent, state, admitted.event) if refusal is None else []
         # Encoded before the state moves: an encoder that cannot go on leaves nothing half done.
         try:
             outputs = self._outputs(record, admitted.envelope, answers)
         except Refused as error:
             raise_mark(self.marks, admitted.envelope.cause)
             return self._refuse(record, error)
-        self._settle(admitted, state, answers)
+        self._settle(admitted, state, answers, refusal)
         self.tally.inputs += 1
         self.tally.answers += len(outputs)
         self._advance(record, admitted)
@@ -121,7 +134,8 @@ class Processor(Generic[S]):
         if answers is None:
             raise_mark(self.marks, admitted.envelope.cause)
             return
-        self._settle(admitted, self._state_of(admitted.key), answers)
+        state = self._state_of(admitted.key)
+        self._settle(admitted, state, answers, self._refusal(record, admitted, state))
         self._advance(record, admitted)
 
     def complete(
@@ -152,7 +166,7 @@ class Processor(Generic[S]):
         outputs = [output for index, output in enumerate(outputs) if index not in seen]
         for index, answer in recorded.items():
             answers[index] = answer
-        self._settle(admitted, state, answers)
+        self._settle(admitted, state, answers, self._refusal(record, admitted, state))
         self._advance(record, admitted)
         return outputs
 
@@ -205,8 +219,29 @@ class Processor(Generic[S]):
         )
         return record_for(topic_of(type(answer)), answer, envelope, self._codec)
 
-    def _settle(self, admitted: Input, state: S, answers: Sequence[Event]) -> None:
-        state = settle(self.agent, state, admitted.event, answers)
+    def _refusal(self, record: Record, admitted: Input, state: S) -> str | None:
+        """An adviser's: the reason for which the input does not move the state."""
+        adviser, event, cause = self.agent.adviser, admitted.event, admitted.envelope.cause
+        if adviser is None:
+            return None
+        if cause is not None:
+            if cause.agent == adviser.authority and cause.log == self.agent.log.name:
+                self.unconfirmed.hear(cause, event)
+            return None
+        if not adviser.concerns(state, event):
+            return None
+        verdict = self.recorded_verdict(record.offset)
+        if verdict is None:
+            verdict = self.expected.get(record.offset)
+            if verdict is None:
+                verdict = provisional(self.agent, state, event) or TAKEN
+            self.unconfirmed.add(record.offset, verdict)
+        return verdict or None
+
+    def _settle(
+        self, admitted: Input, state: S, answers: Sequence[Event], refusal: str | None
+    ) -> None:
+        state = settle(self.agent, state, admitted.event, answers, refusal)
         if self.agent.retain(state):
             self.states[admitted.key] = state
         else:

@@ -10,6 +10,11 @@ another version answered is recorded truth and is never decided again:
 - newest snapshot not readable: recorded from an older one, or from the beginning, up to its offset;
   then as above
 - no snapshot: as above from the beginning
+
+An adviser is told the verdicts of its log's authority that the log holds by now, so a state that is
+made again follows them, whatever the adviser had expected (`streams.unconfirmed`). What it answered
+meanwhile on its own log stays recorded truth. A snapshot that rests on an overruled verdict is left
+out; what it held of inputs is applied, and of other logs answered, anew.
 """
 
 from __future__ import annotations
@@ -30,6 +35,7 @@ from streams import snapshots
 from streams.definition import Agent
 from streams.log import Log
 from streams.loop import UNANSWERABLE, Processor
+from streams.unconfirmed import RecordedVerdicts
 
 S = TypeVar("S")
 
@@ -55,16 +61,39 @@ def restore(agent: Agent[S, Any], partition: int, log: Log, codec: Codec) -> Res
     """Raises AnswersIncomplete, RegistryUnavailable and what the log raises."""
     processor = Processor(agent, partition, log.partitions(agent.log), codec)
     positions: snapshots.Positions = {}
-    found = snapshots.newest(log, codec, agent, partition)
+    found = snapshots.newest(
+        log, codec, agent, partition, lambda body: _stands(body, agent, partition, log, codec)
+    )
     if found.saved is not None:
         snapshots.load(processor, found.saved)
         positions = dict(found.saved.body.positions)
     scan = _scan_answers(agent, partition, processor.position, log, positions)
     settled = max(found.settled, scan.last_of_others)
+    if agent.adviser is not None:
+        settled = max(settled, scan.last_here)
+        authority, begin = agent.adviser.authority, processor.position + 1
+        recorded = RecordedVerdicts(authority, (agent.log, partition), begin, log, codec)
+        processor.recorded_verdict = recorded.of
+        processor.expected = found.unconfirmed
     if settled > processor.position:
         apply_recorded(processor, log, codec, settled, scan.seen)
         log.flush()
     return Restored(processor, positions, scan.ends, scan.last, found.free_slot)
+
+
+def _stands(
+    body: snapshots.Body, agent: Agent[Any, Any], partition: int, log: Log, codec: Codec
+) -> bool:
+    """Whether the authority said nothing else of what was unconfirmed than the snapshot holds."""
+    waiting = sorted(body.unconfirmed)
+    if agent.adviser is None or not (waiting or body.forgotten_from is not None):
+        return True
+    begin = waiting[0] if waiting else body.forgotten_from or 0
+    recorded = RecordedVerdicts(agent.adviser.authority, (agent.log, partition), begin, log, codec)
+    for offset in waiting:
+        if recorded.of(offset) not in (None, body.unconfirmed[offset]):
+            return False
+    return body.forgotten_from is None or recorded.of(body.forgotten_from) is None
 
 
 def apply_recorded(
@@ -150,13 +179,15 @@ class _Seen:
 class _Scan:
     """The agent's answers to inputs above some offset.
 
-    last: the last input answered by any version; last_of_others: by another one than this
+    last: the last input answered by any version; last_of_others: by another one than this;
+        last_here: on the agent's own log
     seen: by the offset of the input
     ends: the offset after the last record looked at, by partition
     """
 
     last: int = -1
     last_of_others: int = -1
+    last_here: int = -1
     seen: dict[int, _Seen] = field(default_factory=dict)
     ends: snapshots.Positions = field(default_factory=dict)
 
@@ -183,6 +214,8 @@ def _see(scan: _Scan, agent: Agent[Any, Any], record: Record, cause: Cause) -> N
     seen = scan.seen.setdefault(cause.offset, _Seen(cause.count))
     seen.types[cause.index] = envelope.type
     scan.last = max(scan.last, cause.offset)
+    if record.topic == agent.log.name:
+        scan.last_here = max(scan.last_here, cause.offset)
     if envelope.source != source:
         scan.last_of_others = max(scan.last_of_others, cause.offset)
 

@@ -22,8 +22,6 @@ from typing import Any, cast
 
 import faust
 from aiokafka.errors import KafkaError
-from faust.tables import TableManager
-from faust.transport.drivers import aiokafka as aiokafka_driver
 from faust.types import TP, EventT, StreamT
 
 from schemas.codec import Codec
@@ -31,8 +29,15 @@ from schemas.errors import RegistryUnavailable
 from schemas.record import Record
 from schemas.registry import RegistryIds
 from schemas.topics import Topics, dlq, group_of, snapshots_topic
+from streams.consumer import DirectConsumer, DirectTransport, NoTables
 from streams.definition import Agent
-from streams.errors import ConsumerStopped, LogUnavailable, NotProvisioned, StreamError
+from streams.errors import (
+    ConsumerStopped,
+    LogUnavailable,
+    NotProvisioned,
+    StreamError,
+    VerdictOverruled,
+)
 from streams.kafka import KafkaLog
 from streams.metrics import PartitionMetrics
 from streams.recovery import answer_topics, restore
@@ -40,7 +45,6 @@ from streams.settings import Settings
 from streams.worker import Worker
 
 log = logging.getLogger("streams")
-_FAUST_LOG = logging.getLogger("faust.shell")  # of Faust's classes that are extended below
 
 _TICK_S = 0.05
 _SNAPSHOT_SHARE = 10  # checkpoints may take at most one tenth of a processor
@@ -189,6 +193,10 @@ class Runtime:
                 except RegistryUnavailable as error:
                     held.metrics.registry_waits.inc()
                     log.warning("%s; trying again in %.1f s", error, wait_s)
+                except VerdictOverruled as error:
+                    log.warning("%s; making the state again from the log", error)
+                    await self._make_again(record.partition)
+                    continue
                 else:
                     held.unacked.append(event)
                     if answered:
@@ -277,6 +285,14 @@ class Runtime:
         self._held[partition] = Held(worker, metrics)
         return self._held[partition]
 
+    async def _make_again(self, partition: int) -> None:
+        """Restore a partition whose state rests on an overruled verdict, answers on the log first.
+        The lock is held."""
+        await asyncio.to_thread(self._log.flush)
+        unacked = self._held.pop(partition).unacked
+        held = await self._hold(partition)
+        held.unacked = unacked
+
     async def _checkpoint(self, held: Held) -> None:
         """Flush and snapshot in a thread, then ack. The lock is held: nothing else moves."""
         processor = held.worker.processor
@@ -362,38 +378,3 @@ def _cost_of(work: Callable[[], None]) -> float:
     started = time.thread_time()
     work()
     return time.thread_time() - started
-
-
-class DirectConsumer(aiokafka_driver.Consumer):
-    """Faust's consumer without two asyncio tasks for every record.
-
-    Its fetch loop races each delivery against "the flow was suspended". A delivery is awaited
-    directly as long as the flow runs; in a rebalance the race takes place as before.
-    """
-
-    logger = _FAUST_LOG
-
-    async def wait_first(self, *coros: Any, timeout: Any = None) -> Any:  # noqa: ANN401, ASYNC109
-        if len(coros) == 2 and self.app.flow_control.is_active():
-            delivery, suspended = coros
-            suspended.close()
-            return await delivery
-        return await super().wait_first(*coros, timeout=timeout)
-
-    def is_dead(self) -> bool:
-        worker = self._thread._thread
-        return worker is not None and not worker.is_alive()
-
-
-class DirectTransport(aiokafka_driver.Transport):
-    Consumer = DirectConsumer
-
-
-class NoTables(TableManager):
-    """Faust waits a second for tables to be declared. There are none, and a restart is urgent."""
-
-    logger = _FAUST_LOG
-
-    async def on_start(self) -> None:
-        await self._update_channels()
-        await self.recovery.start()

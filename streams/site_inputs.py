@@ -39,12 +39,10 @@ from schemas.events.sites import (
     WorkloadStarted,
     WorkloadSubmitted,
 )
-from streams.refusal import Refusal
+from streams.quantities import DAY_MS, HOUR_MS, WHOLE_MILLI
+from streams.refusal import CLOCK_JUMP, Refusal
 from streams.site_names import hardware_refusal, mode_refusal, name_refusal, shown
 
-MS_PER_S = 1_000
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 MAX_TIME_MS = 4_102_444_800_000
 """2100-01-01T00:00:00Z. No time is later, and none is before 1970."""
 MAX_JUMP_MS = 31 * DAY_MS
@@ -54,9 +52,6 @@ MAX_UNITS = 100_000
 MAX_MODES = 16
 MAX_FEEDERS = 1_000
 MAX_GPU_MODELS = 1_000
-MAX_LIFTED = 1_000
-"""Lifted curtailments that are remembered until they would have ended, so that a repeated request
-does not bring one back. Of more, those that would have ended first are forgotten."""
 MAX_CAP_W = 10**10
 MAX_UNIT_W = 10**7
 MAX_HASHRATE_THS = 10**6
@@ -73,7 +68,6 @@ MAX_SWITCH_MS = DAY_MS
 MAX_DIFFICULTY = 10**18
 MAX_FEES_SATS = 21 * 10**14
 MAX_BTC_PRICE_USD = 10**9
-WHOLE_MILLI = 1000
 KINDS = ("training", "inference", "batch", "interactive")
 
 INPUTS: frozenset[type] = frozenset(
@@ -100,9 +94,6 @@ INPUTS: frozenset[type] = frozenset(
     )
 )
 """What comes from outside. The other events of the log are agents' own and are not judged."""
-
-
-CLOCK_JUMP = "clock_jump"
 
 
 class Tick(NamedTuple):

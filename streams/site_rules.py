@@ -10,18 +10,17 @@ them: `start_of` tells the start of one.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from schemas.events.sites import CurtailmentRequested, UnitRegistered
+from streams.quantities import DAY_MS, MS_PER_S
 from streams.refusal import Refusal
-from streams.site_inputs import DAY_MS, MAX_UNITS, MS_PER_S
+from streams.site_inputs import MAX_UNITS
+from streams.site_memory import MAX_PRICES
 
 T = TypeVar("T")
 
-MAX_PRICES = 2_500
-"""Prices that are kept, of power and of hashes each: the horizon at a price every five minutes."""
 PRICE_HORIZON_DAYS = 8
 """How far ahead of its clock a site takes prices: a week of day-ahead prices, and a day."""
 MAX_CURTAILMENTS = 100
@@ -55,24 +54,6 @@ def price_refusal(
     if len(known) < MAX_PRICES or start <= start_of(known[-1]):
         return None
     return Refusal("too_many_prices", f"{MAX_PRICES} prices of earlier intervals wait already.")
-
-
-def with_price(
-    known: Sequence[T], price: T, now: int | None, start_of: Callable[[T], int]
-) -> list[T]:
-    """With one that was not refused. It replaces an earlier word for the same start; where more
-    would be kept than may be, the furthest gives way, and not the past that is forgotten anyhow."""
-    start = start_of(price)
-    position = bisect_left(known, start, key=start_of)
-    replaces = position < len(known) and start_of(known[position]) == start
-    kept = [*known[:position], price, *known[position + replaces :]]
-    return without_past(kept, now, start_of)[:MAX_PRICES]
-
-
-def without_past(known: list[T], now: int | None, start_of: Callable[[T], int]) -> list[T]:
-    """Of what has begun by the clock only the last is kept: it is in force."""
-    begun = 0 if now is None else bisect_right(known, now, key=start_of)
-    return known[begun - 1 :] if begun > 1 else known
 
 
 def curtailment_refusal(

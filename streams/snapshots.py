@@ -11,8 +11,8 @@ only half written never replace those of the last whole one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -28,6 +28,7 @@ from schemas.topics import Event, snapshots_topic
 from streams.definition import Agent
 from streams.log import Log
 from streams.loop import Processor
+from streams.unconfirmed import Unconfirmed
 
 S = TypeVar("S")
 
@@ -46,12 +47,16 @@ class Body(msgspec.Struct, frozen=True):
     positions: for each partition the agent answers on, the offset after its last answer to an input
         at or below the snapshot's; later answers of its own answer later inputs
     states: one key's state each, left encoded until its shape is known
+    unconfirmed, forgotten_from: an adviser's verdicts in these states that the authority had still
+        to confirm, see `streams.unconfirmed`; older snapshots do not say
     """
 
     version: str
     marks: dict[str, Mark]
     positions: Positions
     states: dict[str, msgspec.Raw]
+    unconfirmed: dict[int, str] = {}
+    forgotten_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +81,15 @@ class Found:
         state_version): every answer to an input up to it is durable. -1 when there is none
     saved: the newest readable one
     free_slot: the slot that does not hold it
+    unconfirmed: the verdicts in the newest one, readable or not, that had still to be confirmed
+
+    A snapshot whose verdicts were overruled counts as none.
     """
 
     settled: int
     saved: Saved | None
     free_slot: int
+    unconfirmed: Mapping[int, str] = field(default_factory=dict)
 
 
 def state_bytes(processor: Processor[Any]) -> bytes:
@@ -100,6 +109,8 @@ def write(
             marks=dict(sorted(processor.marks.items())),
             positions=dict(sorted(positions.items())),
             states={key: msgspec.Raw(states[key]) for key in sorted(states)},
+            unconfirmed=processor.unconfirmed.verdicts,
+            forgotten_from=processor.unconfirmed.forgotten_from,
         )
     )
     count = max(1, -(-len(body) // MAX_CHUNK_BYTES))
@@ -131,20 +142,34 @@ def write(
     log.flush()
 
 
-def newest(log: Log, codec: Codec, agent: Agent[Any, Any], partition: int) -> Found:
-    """The newest readable snapshot and the newest of all, which may be another one."""
-    settled = -1
+def newest(
+    log: Log,
+    codec: Codec,
+    agent: Agent[Any, Any],
+    partition: int,
+    stands: Callable[[Body], bool] = lambda _: True,
+) -> Found:
+    """The newest readable snapshot and the newest of all, which may be another one.
+
+    stands: False of one that rests on a verdict that was overruled
+    """
+    settled, unconfirmed = -1, dict[int, str]()
     for pointer, slot in _pointers(log, codec, agent, partition):
-        settled = max(settled, pointer.offset)
-        if pointer.state_version != agent.state_version and (
-            pointer.state_version not in agent.upcasters
-        ):
+        known = {agent.state_version, *agent.upcasters}
+        is_newest = settled < 0
+        if pointer.state_version not in known and not (is_newest and agent.adviser):
+            settled = max(settled, pointer.offset)
             continue
         body = _body_of(log, codec, agent, partition, pointer)
-        if body is not None:
+        if body is not None and not stands(body):
+            continue
+        settled = max(settled, pointer.offset)
+        if is_newest and body is not None:
+            unconfirmed = body.unconfirmed
+        if body is not None and pointer.state_version in known:
             saved = Saved(pointer.offset, pointer.at, pointer.state_version, body)
-            return Found(settled, saved, 1 - slot)
-    return Found(settled, None, 0)
+            return Found(settled, saved, 1 - slot, unconfirmed)
+    return Found(settled, None, 0, unconfirmed)
 
 
 def load(processor: Processor[Any], saved: Saved) -> None:
@@ -158,6 +183,7 @@ def load(processor: Processor[Any], saved: Saved) -> None:
             plain = upcast(msgspec.msgpack.decode(raw))
             processor.states[key] = msgspec.convert(plain, agent.state_type)
     processor.marks = dict(saved.body.marks)
+    processor.unconfirmed = Unconfirmed(saved.body.unconfirmed, saved.body.forgotten_from)
     processor.position = saved.offset
     processor.at = saved.at
 

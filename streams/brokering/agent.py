@@ -6,7 +6,8 @@ from typing import Any
 
 from schemas.events.intake import IntakeEvent
 from schemas.topics import INTAKE
-from streams.brokering.decider import decide, evolve, retain
+from streams.brokering.decider import decide, retain
+from streams.brokering.evolution import evolve
 from streams.brokering.state import OPEN, State
 from streams.definition import Agent
 

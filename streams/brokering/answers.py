@@ -86,13 +86,6 @@ def queued(
     )
 
 
-def asked_of(event: intake.WorkloadQueued) -> WorkloadSubmitted:
-    record = {**event.to_record(), "at": event.submitted_at}
-    for name in ("submitted_at", "rank", "reason", "detail"):
-        del record[name]
-    return WorkloadSubmitted.from_record(record)
-
-
 def released(
     state: State, waiting: Waiting, event: intake.WorkloadCancelled
 ) -> intake.WorkloadReleased:

@@ -19,9 +19,9 @@ from schemas.events.intake import (
 )
 from streams.brokering import answers
 from streams.brokering.answers import Answer, digest_of
-from streams.brokering.selection import Choice, Wait, choose, shape_of, take
-from streams.brokering.state import MAX_REMEMBERED, MAX_WAITING, Forwarded, State, Waiting
-from streams.brokering.waiting import BEHIND_OTHERS, answer_waiting, is_waited_for, summarize
+from streams.brokering.selection import Choice, Wait, choose, shape_of
+from streams.brokering.state import MAX_WAITING, State
+from streams.brokering.waiting import BEHIND_OTHERS, answer_waiting, is_waited_for
 from streams.refusal import Refusal
 from streams.site_inputs import refusal_of
 from streams.site_names import id_refusal
@@ -45,31 +45,6 @@ def decide(state: State, event: IntakeEvent) -> Sequence[Answer]:
             return []  # its own
         case _:
             assert_never(event)
-
-
-def evolve(state: State, event: IntakeEvent) -> State:
-    """Where a submission went, and that it waits, is taken from what was recorded, never chosen
-    again: another version might choose another site, and a workload that is sent again would run on
-    two."""
-    match event:
-        case SiteSummarized():
-            summarize(state, event)
-        case WorkloadQueued():
-            waiting = Waiting(answers.asked_of(event), event.rank, event.reason)
-            state.waiting[event.workload_id] = waiting
-            state.arrivals = max(state.arrivals, event.rank + 1)
-        case WorkloadForwarded():
-            take(state.sites, Choice(event.site_id, event.gpu_model), event.gpu_count)
-            _remember(state, event.workload_id, Forwarded(event.site_id, event.digest))
-        case WorkloadReleased():
-            _remember(state, event.workload_id, Forwarded(None, event.digest))
-        case WorkloadRejected():
-            state.waiting.pop(event.workload_id, None)
-        case WorkloadSubmitted() | WorkloadCancelled() | InputRejected():
-            pass  # their answers tell what became of them
-        case _:
-            assert_never(event)
-    return state
 
 
 def retain(state: State) -> bool:
@@ -151,10 +126,3 @@ def _answer_repeat(state: State, event: WorkloadSubmitted, digest: str) -> Seque
     if known is None or known.site_id is None:
         return []  # it waits, or was cancelled before a site had it
     return [answers.to_site(state, event, known.site_id)]
-
-
-def _remember(state: State, workload_id: str, what: Forwarded) -> None:
-    state.waiting.pop(workload_id, None)
-    state.forwarded[workload_id] = what
-    if len(state.forwarded) > MAX_REMEMBERED:
-        del state.forwarded[next(iter(state.forwarded))]

@@ -12,8 +12,9 @@ import copy
 
 from schemas.events.intake import SiteSummarized
 from streams.brokering.answers import Answer, forwarded, queued, rejected, to_site
+from streams.brokering.evolution import summarize
 from streams.brokering.selection import Choice, Shape, Wait, choose, shape_of, take
-from streams.brokering.state import LEFT, OPEN, PREPARING, Site, State, Stock
+from streams.brokering.state import State
 from streams.refusal import Refusal
 from streams.site_inputs import possible_time
 
@@ -54,16 +55,3 @@ def answer_waiting(state: State, event: SiteSummarized) -> list[Answer]:
 def is_waited_for(state: State, shape: Shape) -> bool:
     """Whether others of this shape wait already."""
     return any(shape_of(waiting.asked) == shape for waiting in state.waiting.values())
-
-
-def summarize(state: State, event: SiteSummarized) -> None:
-    """A site that has no GPUs is none of the pool's, unless it may still register some."""
-    state.now = event.at
-    if (not event.gpus and event.phase != PREPARING) or event.phase == LEFT:
-        state.sites.pop(event.site_id, None)
-        return
-    gpus = {
-        gpu.gpu_model: Stock(gpu.total, gpu.free, gpu.registered or gpu.total) for gpu in event.gpus
-    }
-    phase = event.phase or OPEN  # older records do not tell; their sites were believed
-    state.sites[event.site_id] = Site(gpus, event.queued, event.power_headroom_w, phase, event.at)

@@ -1,4 +1,8 @@
-"""What invoicing remembers of each event of an account, its own answers included."""
+"""What invoicing remembers of each event of an account, its own answers included.
+
+Nothing is judged here: an input that invoicing refused comes as `RefusedInput` and moves nothing.
+A tariff or contract that is known already was repeated.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,17 @@ from schemas.events import accounts
 from schemas.events.accounts import AccountsEvent
 from streams.invoicing.contracts import contract_of, tariff_of
 from streams.invoicing.invoices import add
-from streams.invoicing.refusals import contract_refusal, tariff_refusal
 from streams.invoicing.state import Draft, State
 from streams.invoicing.usage import forget, heard, remember
+from streams.refusal import RefusedInput
 
 
-def evolve(state: State, event: AccountsEvent) -> State:
+def evolve(state: State, event: AccountsEvent | RefusedInput[AccountsEvent]) -> State:
     match event:
         case accounts.TariffPublished():
-            if tariff_refusal(state, event) is None:
-                state.tariffs[event.tariff_id] = tariff_of(event)
+            state.tariffs.setdefault(event.tariff_id, tariff_of(event))
         case accounts.ContractSigned():
-            if contract_refusal(state, event) is None:
-                state.contracts[event.contract_id] = contract_of(event)
+            state.contracts.setdefault(event.contract_id, contract_of(event))
         case accounts.UsageRecorded():
             state.heard = heard(event)
         case accounts.UsageRated():
@@ -32,7 +34,7 @@ def evolve(state: State, event: AccountsEvent) -> State:
             _draft(state, event)
         case accounts.InvoiceFinalized():
             state.drafts.pop(event.invoice_id, None)
-        case _:  # nothing that is billed
+        case _:  # refused, or nothing that is billed
             pass
     return state
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from schemas.events.sites import SitesEvent
 from schemas.topics import SITES
-from streams.definition import Agent
-from streams.metering.decider import decide, evolve, left_out, retain
+from streams.definition import Adviser, Agent
+from streams.metering.decider import decide, left_out, retain
+from streams.metering.evolution import evolve
+from streams.metering.refusals import concerns, judge
 from streams.metering.state import State
 
 AGENT: Agent[State, SitesEvent] = Agent(
@@ -19,4 +21,5 @@ AGENT: Agent[State, SitesEvent] = Agent(
     evolve=evolve,
     retain=retain,
     left_out=left_out,
+    adviser=Adviser(authority="routing", concerns=concerns, judge=judge),
 )

@@ -1,52 +1,48 @@
-"""What routing refuses, seen from metering: the same rules, over the same log, so the same verdict.
+"""What routing will say of an input, seen from metering: the same rules, over the same log.
 
+Asked only while routing has not answered yet, see `streams.definition.Adviser`.
 `streams.site_inputs` judges what no site takes, `streams.site_rules` what a site knows; here they
-are asked about what metering keeps of it. Nothing that is refused reaches a bill, whichever of the
-two agents is ahead.
+are asked about what metering keeps of it.
 """
 
 from __future__ import annotations
 
 from schemas.events import sites
 from schemas.events.sites import SitesEvent
+from streams.metering.evolution import COUNTED
 from streams.metering.state import State
+from streams.refusal import Refusal
 from streams.site_inputs import refusal_of, tick
-from streams.site_rules import price_refusal, registration_refusal, with_price, without_past
+from streams.site_names import shown
+from streams.site_rules import price_refusal, registration_refusal
 
 
-def is_refused(state: State, event: SitesEvent) -> bool:
-    """An unknown site, feeder or unit, another kind of unit, a clock that jumps or goes back, or
-    more than a site holds."""
-    unknown_site = not state.feeders and not isinstance(event, sites.SiteConfigured)
-    if unknown_site or refusal_of(event) is not None:
-        return True
+def concerns(_state: State, event: SitesEvent) -> bool:
+    return isinstance(event, COUNTED)
+
+
+def judge(state: State, event: SitesEvent) -> Refusal | None:
+    """Of an input that `concerns` metering: an unknown site, feeder or unit, another kind of unit,
+    a clock that jumps or goes back, or more than a site holds."""
+    if not state.feeders and not isinstance(event, sites.SiteConfigured):
+        return Refusal("unknown_site", f"Site {state.site_id!r} was never configured.")
+    return refusal_of(event) or _judge_here(state, event)
+
+
+def _judge_here(state: State, event: SitesEvent) -> Refusal | None:
     match event:
         case sites.TimePassed():
-            return tick(state.now, state.doubted, event.at).refusal is not None
+            return tick(state.now, state.doubted, event.at).refusal
         case sites.UnitRegistered():
             known = state.units.get(event.unit_id)
             kind = None if known is None else known.kind
-            return registration_refusal(state.feeders, kind, len(state.units), event) is not None
+            return registration_refusal(state.feeders, kind, len(state.units), event)
         case sites.EnergyMetered():
-            return not all(reading.unit_id in state.units for reading in event.readings)
+            unknown = [r.unit_id for r in event.readings if r.unit_id not in state.units]
+            if unknown:
+                told = f"Unit {shown(unknown[0])!r} is not registered here."
+                return Refusal("unknown_unit", told)
         case sites.PowerPricePublished():
             start = event.interval_start
-            return price_refusal(state.price_starts, start, state.now, int) is not None
-    return False
-
-
-def count_refused(state: State, event: SitesEvent) -> None:
-    """A clock that jumped may yet be confirmed by the next tick."""
-    state.refused += 1
-    if state.feeders and isinstance(event, sites.TimePassed) and refusal_of(event) is None:
-        state.doubted = tick(state.now, state.doubted, event.at).doubted
-
-
-def remember_price(state: State, start: int) -> None:
-    """As routing does: prices of later intervals, and the one in force."""
-    state.price_starts = with_price(state.price_starts, start, state.now, int)
-
-
-def forget_prices(state: State) -> None:
-    """Those that another one has replaced by the site's clock."""
-    state.price_starts = without_past(state.price_starts, state.now, int)
+            return price_refusal(state.price_starts, start, state.now, int)
+    return None

@@ -1,7 +1,8 @@
 """What metering remembers of one site.
 
-Bounds: placements are forgotten when the hour they ended in is collected, readings and prices when
-theirs is, customers after IDLE_MS without a workload.
+The bounds below are the state's, and no rule of what a site takes: a change of one is a change of
+the state's shape (`Agent.state_version`). Placements are forgotten when the hour they ended in is
+collected, readings and prices when theirs is, customers after IDLE_MS without a workload.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from streams.metering.intervals import DAY_MS, HOUR_MS
-from streams.site_inputs import MAX_JUMP_MS
 
 GPU = "gpu"
 
@@ -28,7 +28,7 @@ MAX_READINGS = 2_000
 MAX_READING_MS = DAY_MS
 """A longer reading is left out: most of its hours were collected before it came."""
 
-MAX_AHEAD_MS = MAX_JUMP_MS
+MAX_AHEAD_MS = 31 * DAY_MS
 """How far before the clock a reading may be, and is held until the clock gets there: as long as the
 clock may stand still."""
 
@@ -105,8 +105,9 @@ class State:
     units: every one that was registered
     metered: the end of each feeder's meters, by feeder and start; readings: by unit and start
     prices: by start
-    price_starts: those that routing keeps, see `refusals`
-    refused: inputs left out of account, in whole or in part; left_out_wh: by reason, see `readings`
+    price_starts: those that routing keeps, see `streams.site_memory`
+    refused: inputs that concern metering and were left out, in whole or in part
+    left_out_wh: by reason, see `readings`
     """
 
     site_id: str

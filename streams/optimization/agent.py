@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from schemas.events.sites import SitesEvent
 from schemas.topics import SITES
-from streams.definition import Agent
-from streams.optimization.decider import decide, evolve, retain
+from streams.definition import Adviser, Agent
+from streams.optimization.decider import decide, retain
+from streams.optimization.evolution import evolve
 from streams.optimization.planning import POLICY_VERSION
+from streams.optimization.refusals import concerns, judge
 from streams.optimization.state import State
 
 AGENT: Agent[State, SitesEvent] = Agent(
@@ -19,4 +21,5 @@ AGENT: Agent[State, SitesEvent] = Agent(
     evolve=evolve,
     retain=retain,
     state_version="2",
+    adviser=Adviser(authority="routing", concerns=concerns, judge=judge),
 )

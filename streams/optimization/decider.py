@@ -35,11 +35,6 @@ def decide(state: State, event: SitesEvent) -> list[PowerPlanProposed]:
     return [] if proposed is None else [proposed]
 
 
-def evolve(state: State, event: SitesEvent) -> State:
-    apply(state, event)
-    return state
-
-
 def retain(state: State) -> bool:
     return state.power_cap_w is not None
 

@@ -1,7 +1,7 @@
 """How each event changes what the adviser knows, and which changes ask for a new plan.
 
-What runs where follows from routing's events only. Inputs that routing refuses are left out: by the
-same `streams.site_inputs` and `streams.site_rules`.
+What runs where follows from routing's events only. Inputs that routing refuses move nothing: they
+come as `RefusedInput`, and nothing is judged here.
 """
 
 from __future__ import annotations
@@ -41,14 +41,9 @@ from streams.optimization.state import (
     Price,
     State,
 )
-from streams.site_inputs import MAX_LIFTED, MS_PER_S, refusal_of, tick
-from streams.site_rules import (
-    curtailment_refusal,
-    price_refusal,
-    registration_refusal,
-    with_price,
-    without_past,
-)
+from streams.quantities import MS_PER_S
+from streams.refusal import CLOCK_JUMP, RefusedInput
+from streams.site_memory import MAX_LIFTED, with_price, without_past
 
 MICROS = 1_000_000
 SWITCH_FAILING = "switch_failing"  # routing's alert that it takes a unit for failed
@@ -71,23 +66,28 @@ MarketChange = (
 )
 
 
+def evolve(state: State, event: SitesEvent | RefusedInput[SitesEvent]) -> State:
+    if not isinstance(event, RefusedInput):
+        apply(state, event)
+    elif event.reason == CLOCK_JUMP:
+        state.doubted = event.input.at
+    return state
+
+
 def apply(state: State, event: SitesEvent) -> str | None:  # noqa: PLR0912 - one row a type
     """Change the state in place; returns what asks for a plan now: price, hashprice, curtailment or
     capacity; None for nothing."""
     if state.power_cap_w is None and not isinstance(event, SiteConfigured):
         return None
-    if refusal_of(event) is not None:
-        return None
     match event:
         case TimePassed():
-            if not _pass_time(state, event):
-                return None
+            _pass_time(state, event)
         case PowerPricePublished():
             price = Price(event.interval_start, _micros(event.price_usd_per_mwh))
-            state.power_prices = _priced(state.power_prices, price, state.now)
+            state.power_prices = with_price(state.power_prices, price, state.now, START)
         case HashpricePublished():
             price = Price(event.interval_start, _micros(event.hashprice_usd_per_ph_day))
-            state.hashprices = _priced(state.hashprices, price, state.now)
+            state.hashprices = with_price(state.hashprices, price, state.now, START)
         case CurtailmentRequested():
             _curtail(state, event)
         case CurtailmentLifted():
@@ -108,6 +108,7 @@ def apply(state: State, event: SitesEvent) -> str | None:  # noqa: PLR0912 - one
             state.plans += 1
             state.outstanding = digest_of(event.assignments)
             state.outstanding_plan = event.plan_id
+            state.basis, state.pending_w = basis_of(state), 0  # what a plan has considered
         case PowerPlanApplied():
             if event.plan_id == state.outstanding_plan:
                 state.outstanding = state.outstanding_plan = None
@@ -143,7 +144,7 @@ def changed_w(state: State, event: UnitChange | AiChange) -> int:
 
 def _registered_w(state: State, event: UnitRegistered) -> int:
     known = state.asics.get(event.unit_id)
-    if event.kind != "asic" or not _accepted(state, event):
+    if event.kind != "asic":
         return 0
     if known is not None and _is_same(known, event):
         return 0
@@ -176,21 +177,12 @@ def _trigger(state: State, event: SitesEvent) -> str | None:
     return trigger
 
 
-def _pass_time(state: State, event: TimePassed) -> bool:
-    """False when the clock does not follow."""
-    state.now, state.doubted, refusal = tick(state.now, state.doubted, event.at)
-    if refusal is not None:
-        return False
+def _pass_time(state: State, event: TimePassed) -> None:
+    state.now, state.doubted = event.at, None
     state.power_prices = without_past(state.power_prices, event.at, START)
     state.hashprices = without_past(state.hashprices, event.at, START)
     if state.curtailments:
         state.curtailments = open_curtailments(state.curtailments, event.at)
-    return True
-
-
-def _priced(known: list[Price], price: Price, now: int | None) -> list[Price]:
-    refused = price_refusal(known, price.start, now, START) is not None
-    return known if refused else with_price(known, price, now, START)
 
 
 def _assign(state: State, event: UnitModeAssigned) -> None:
@@ -223,9 +215,8 @@ def _configure(state: State, event: SiteConfigured) -> None:
 
 
 def _curtail(state: State, event: CurtailmentRequested) -> None:
-    repeated = event.curtailment_id in state.curtailments
-    if repeated or curtailment_refusal(state.curtailments, state.now, event) is not None:
-        return
+    if event.curtailment_id in state.curtailments:
+        return  # repeated
     ends_at = event.starts_at + event.duration_s * MS_PER_S
     asked = Curtailment(event.max_power_w, event.starts_at, ends_at)
     state.curtailments = {**state.curtailments, event.curtailment_id: asked}
@@ -244,8 +235,7 @@ def _lift(state: State, event: CurtailmentLifted) -> None:
 
 def _change_unit(state: State, event: UnitChange) -> None:
     if isinstance(event, UnitRegistered):
-        if _accepted(state, event):
-            _register(state, event)
+        _register(state, event)
         return
     unit_id = event.unit_id or ""
     known = state.asics.get(unit_id)
@@ -277,19 +267,6 @@ def _register(state: State, event: UnitRegistered) -> None:
         state.asics[event.unit_id] = replace(
             known, feeder_id=event.feeder_id, profile=profile, mode=OFF, failed_switches=0
         )
-
-
-def _accepted(state: State, event: UnitRegistered) -> bool:
-    units = len(state.asics) + len(state.gpu_feeders)
-    kind = _kind_of(state, event.unit_id)
-    refused = refusal_of(event) or registration_refusal(state.feeder_caps_w, kind, units, event)
-    return refused is None
-
-
-def _kind_of(state: State, unit_id: str) -> str | None:
-    if unit_id in state.asics:
-        return "asic"
-    return "gpu" if unit_id in state.gpu_feeders else None
 
 
 def _change_ai(state: State, event: AiChange) -> None:

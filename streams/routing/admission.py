@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from schemas.events.sites import WorkloadSubmitted
+from streams.quantities import MS_PER_S, WHOLE_MILLI
 from streams.refusal import Refusal
 from streams.routing.capacity import carried, most
 from streams.routing.draft import Draft
 from streams.routing.index import choices, shapes
 from streams.routing.state import State, micros, usd
-from streams.site_inputs import MS_PER_S, WHOLE_MILLI, refusal_of
+from streams.site_inputs import refusal_of
 
 MAX_QUEUED = 50_000
 """Waiting workloads of a site. The next submission is rejected with `queue_full`."""

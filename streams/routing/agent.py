@@ -5,9 +5,10 @@ from __future__ import annotations
 from schemas.events.sites import SitesEvent
 from schemas.topics import SITES
 from streams.definition import Agent
-from streams.routing.decider import decide, evolve, retain
+from streams.routing.decider import decide, retain
 from streams.routing.draft import AGENT as NAME
 from streams.routing.draft import POLICY_VERSION
+from streams.routing.evolution import evolve
 from streams.routing.state import State
 
 AGENT: Agent[State, SitesEvent] = Agent(

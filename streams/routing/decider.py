@@ -1,4 +1,4 @@
-"""Routing's two functions.
+"""What routing says about each event of a site.
 
 `decide` applies the input to the state, lets the modules beside this one answer it, each answer
 taking effect before the next is made, and takes everything back before it returns: a plan of many
@@ -44,38 +44,23 @@ from schemas.events.sites import (
     WorkloadStarted,
     WorkloadSubmitted,
 )
+from streams.quantities import HOUR_MS
 from streams.routing import units
 from streams.routing.admission import release_impossible
 from streams.routing.curtailment import answer_limits
 from streams.routing.draft import Answer, Draft
-from streams.routing.evolution import apply
+from streams.routing.evolution import OWN, take
 from streams.routing.plan import apply_plan
 from streams.routing.rejection import OfUnit, refuse, subject_of
 from streams.routing.state import GPU, State
 from streams.routing.submission import answer_submission
 from streams.routing.waiting import place_waiting
-from streams.site_inputs import CLOCK_JUMP, HOUR_MS, possible_time
-
-SILENT = (
-    AlertCleared,
-    AlertRaised,
-    CurtailmentMet,
-    HourClosed,
-    InputRejected,
-    PowerPlanApplied,
-    UnitModeAssigned,
-    WorkloadPlaced,
-    WorkloadQueued,
-    WorkloadRejected,
-    WorkloadReleased,
-    WorkloadRequeued,
-)
-"""What routing wrote itself: never answered."""
+from streams.site_inputs import possible_time
 
 
 def decide(state: State, event: SitesEvent) -> list[Answer]:
     """The answers to one input, given the state before it. The state is left as it was."""
-    if isinstance(event, SILENT):
+    if isinstance(event, OWN):
         return []
     if not state.configured and not isinstance(event, SiteConfigured):
         return [_unknown_site(state, event)]
@@ -91,30 +76,9 @@ def decide(state: State, event: SitesEvent) -> list[Answer]:
     return draft.answers
 
 
-def evolve(state: State, event: SitesEvent) -> State:
-    """The state after one event, changed in place. An input that was refused changes nothing, but a
-    jump of the clock is remembered."""
-    if isinstance(event, SILENT):
-        apply(state, event)
-        return state
-    if not state.configured and not isinstance(event, SiteConfigured):
-        return state
-    refusal = refuse(state, event)
-    if refusal is None:
-        _take(state, event)
-    elif refusal.reason == CLOCK_JUMP:
-        state.doubted = event.at  # so that a next tick can confirm it
-    return state
-
-
 def retain(state: State) -> bool:
     """A site that was never configured is not worth keeping."""
     return state.configured
-
-
-def _take(state: State, event: SitesEvent) -> None:
-    state.journal.set(state, "sequence", state.sequence + 1)
-    apply(state, event)
 
 
 def _answer(draft: Draft, event: SitesEvent) -> None:  # noqa: PLR0912 - one row a type
@@ -124,7 +88,7 @@ def _answer(draft: Draft, event: SitesEvent) -> None:  # noqa: PLR0912 - one row
     offer_changed = state.offer_changed
     prices = (state.power_price_micros, state.hashprice_micros)
     pool = state.pool if state.configured else None
-    _take(state, event)
+    take(state, event)
     match event:
         case WorkloadSubmitted():
             answer_submission(draft, event)

@@ -1,8 +1,8 @@
-"""Applies one event that was accepted, or that routing wrote, to the state.
+"""Applies one event that was taken, or that routing wrote, to the state.
 
-Nothing is judged here. `WorkloadSubmitted` changes nothing: `WorkloadQueued`, the answer, carries
-what was asked for. The reported failure of a unit changes its health; the workloads leave it with
-the answers.
+Nothing is judged here: what was refused comes as `RefusedInput`. `WorkloadSubmitted` changes
+nothing: `WorkloadQueued`, the answer, carries what was asked for. The reported failure of a unit
+changes its health; the workloads leave it with the answers.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from schemas.events.sites import (
     CurtailmentMet,
     CurtailmentRequested,
     HashpricePublished,
+    HourClosed,
+    InputRejected,
+    PowerPlanApplied,
     PowerPricePublished,
     SiteConfigured,
     SitesEvent,
@@ -29,17 +32,55 @@ from schemas.events.sites import (
     UnitSwitched,
     WorkloadPlaced,
     WorkloadQueued,
+    WorkloadRejected,
     WorkloadReleased,
     WorkloadRequeued,
+    WorkloadSubmitted,
 )
+from streams.quantities import MS_PER_S
+from streams.refusal import CLOCK_JUMP, RefusedInput
 from streams.routing import lifecycle, prices
 from streams.routing.index import Index, limit_w
 from streams.routing.registry import change_unit, register, run_unit
 from streams.routing.state import Curtailment, State, micros
-from streams.site_inputs import MAX_LIFTED, MS_PER_S
+from streams.site_memory import MAX_LIFTED
 
 MAX_SWITCH_FAILURES = 3
 """Failed switches in a row after which a unit is taken for failed."""
+
+
+OWN = (
+    AlertCleared,
+    AlertRaised,
+    CurtailmentMet,
+    HourClosed,
+    InputRejected,
+    PowerPlanApplied,
+    UnitModeAssigned,
+    WorkloadPlaced,
+    WorkloadQueued,
+    WorkloadRejected,
+    WorkloadReleased,
+    WorkloadRequeued,
+)
+"""What routing wrote itself: no input."""
+
+
+def evolve(state: State, event: SitesEvent | RefusedInput[SitesEvent]) -> State:
+    """The state after one event, changed in place."""
+    if isinstance(event, RefusedInput):
+        _refuse(state, event)
+    elif isinstance(event, OWN):
+        apply(state, event)
+    else:
+        take(state, event)
+    return state
+
+
+def take(state: State, event: SitesEvent) -> None:
+    """Apply an input that was taken, and count it."""
+    state.journal.set(state, "sequence", state.sequence + 1)
+    apply(state, event)
 
 
 def apply(state: State, event: SitesEvent) -> None:
@@ -47,6 +88,20 @@ def apply(state: State, event: SitesEvent) -> None:
     change = CHANGES.get(type(event))
     if change is not None:
         change(state, event)
+
+
+def _refuse(state: State, refused: RefusedInput[SitesEvent]) -> None:
+    """A jump of the clock is remembered, so that a next tick can confirm it. A refused submission
+    counts as an input: decisions on the logs are named by that count."""
+    if not state.configured:
+        return
+    match refused.input:
+        case TimePassed() as tick if refused.reason == CLOCK_JUMP:
+            state.doubted = tick.at
+        case WorkloadSubmitted():
+            state.sequence += 1
+        case _:
+            pass
 
 
 def _configure(state: State, event: SiteConfigured) -> None:

@@ -24,11 +24,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from streams.quantities import DAY_MS
 from streams.routing.capacity import PowerClass, carried, least_w, most
 from streams.routing.economics import power_cost
 from streams.routing.index import QueueKey, Shape, free_by_power, shapes, shared_fit
 from streams.routing.state import State, revenue_micros
-from streams.site_inputs import DAY_MS
 
 HOLD_AFTER_MS = DAY_MS
 MAX_HOLDERS = 16

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+from streams.quantities import MS_PER_S, WHOLE_MILLI
 from streams.routing.merit_order import RATIO_SCALE, StepKey, next_step
 from streams.routing.state import ASIC, COMPUTE, GPU, State, Unit, Workload
-from streams.site_inputs import MS_PER_S, WHOLE_MILLI
 
 QueueKey = tuple[int, int, str]
 FreeKey = tuple[int, bool, str]

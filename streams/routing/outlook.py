@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from streams.quantities import WHOLE_MILLI
 from streams.routing.capacity import carried, most
 from streams.routing.economics import power_cost
 from streams.routing.holding import Held, ai_room_w
@@ -19,7 +20,6 @@ from streams.routing.index import Shape, free_by_power
 from streams.routing.merit_order import least_lost_value, least_ratio
 from streams.routing.placement import Search
 from streams.routing.state import State, revenue_micros
-from streams.site_inputs import WHOLE_MILLI
 
 NEVER = WHOLE_MILLI + 1
 """More thousandths than a GPU has."""

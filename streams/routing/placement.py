@@ -20,12 +20,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from streams.quantities import WHOLE_MILLI
 from streams.routing.economics import power_cost
 from streams.routing.holding import NOTHING, Held
 from streams.routing.index import FreeKey, Shape, shared_fit
 from streams.routing.merit_order import Displacement
 from streams.routing.state import COMPUTE, State, revenue_micros
-from streams.site_inputs import WHOLE_MILLI
 
 Share = tuple[str, int]
 """(unit, power it would draw)"""

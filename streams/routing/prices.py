@@ -2,8 +2,8 @@
 
 Prices are kept by the start of their interval; a later word for the same start replaces an
 earlier one. A price stays in force until the next one starts, so a late market feed means an old
-price, not none. Which are kept, and which refused, is `streams.site_rules`. Several settlement
-points are not told apart: a site has one.
+price, not none. Which are refused is `streams.site_rules`, which are kept `streams.site_memory`.
+Several settlement points are not told apart: a site has one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Literal
 
 from streams.routing.state import Price, State
-from streams.site_rules import with_price
+from streams.site_memory import with_price
 
 START = attrgetter("start")
 Series = Literal["power_prices", "hashprices"]

@@ -16,8 +16,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from schemas.events.sites import WorkloadQueued, WorkloadSubmitted
+from streams.quantities import WHOLE_MILLI
 from streams.routing.journal import Journal
-from streams.site_inputs import WHOLE_MILLI
 
 if TYPE_CHECKING:
     from streams.routing.index import Index

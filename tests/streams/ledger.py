@@ -17,6 +17,7 @@ from schemas.events.sites import AlertRaised, PowerPlanProposed, TimePassed, Uni
 from schemas.topics import SITES, Event
 from streams.app import run
 from streams.definition import Agent
+from streams.refusal import RefusedInput
 
 
 @dataclass
@@ -71,7 +72,7 @@ def decide(state: Ledger, event: Event) -> list[Event]:
     return [alert, explained]
 
 
-def evolve(state: Ledger, event: Event) -> Ledger:
+def evolve(state: Ledger, event: Event | RefusedInput[Event]) -> Ledger:
     if isinstance(event, UnitReported):
         state.total_w += event.power_w - state.power_w.get(event.unit_id, 0)
         state.power_w[event.unit_id] = event.power_w

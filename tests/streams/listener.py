@@ -8,6 +8,7 @@ from schemas.events.accounts import UsageCollected
 from schemas.events.sites import AlertRaised
 from schemas.topics import SITES, Event
 from streams.definition import Agent
+from streams.refusal import RefusedInput
 
 
 @dataclass
@@ -30,7 +31,7 @@ def decide(state: Heard, event: Event) -> list[Event]:
     ]
 
 
-def evolve(state: Heard, event: Event) -> Heard:
+def evolve(state: Heard, event: Event | RefusedInput[Event]) -> Heard:
     if isinstance(event, AlertRaised):
         state.alerts.append(event.alert_id)
     return state

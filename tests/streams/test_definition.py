@@ -27,7 +27,7 @@ def ignore(_state: WithSet, _event: Event) -> list[Event]:
     return []
 
 
-def keep(state: WithSet, _event: Event) -> WithSet:
+def keep(state: WithSet, _event: object) -> WithSet:
     return state
 
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.events import sites
+from streams.quantities import DAY_MS
 from streams.refusal import Refusal
 from streams.site_inputs import (
-    DAY_MS,
     INPUTS,
     MAX_JUMP_MS,
     MAX_TIME_MS,

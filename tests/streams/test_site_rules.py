@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.site_inputs import DAY_MS
-from streams.site_rules import PRICE_HORIZON_DAYS, price_refusal, with_price, without_past
+from streams.quantities import DAY_MS
+from streams.site_memory import with_price, without_past
+from streams.site_rules import PRICE_HORIZON_DAYS, price_refusal
 
 MOST = 4
 starts = st.integers(0, 9) | st.integers(0, 12 * DAY_MS)
@@ -18,6 +19,7 @@ moves = st.lists(st.tuples(st.sampled_from(["price", "price", "tick"]), starts),
 def test_the_nearest_prices_are_kept(moves: list[tuple[str, int]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("streams.site_rules.MAX_PRICES", MOST)
+        patch.setattr("streams.site_memory.MAX_PRICES", MOST)
         kept: list[int] = []
         now: int | None = None
         for move, at in moves:

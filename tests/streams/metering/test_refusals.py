@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from schemas.events import sites
 from schemas.events.sites import SitesEvent
-from streams.definition import step
+from streams.definition import provisional, step
 from streams.metering.agent import AGENT as METERING
-from streams.metering.refusals import is_refused
 from streams.routing.agent import AGENT as ROUTING
 from streams.site_inputs import MAX_JUMP_MS, MAX_TIME_MS
-from streams.site_rules import MAX_PRICES
+from streams.site_memory import MAX_PRICES
+from streams.verdicts import verdict_of
 from tests.streams.metering.site import (
     SITE,
     at,
@@ -84,16 +84,17 @@ def test_both_refuse_the_same_inputs_when_little_is_kept(events: list[SitesEvent
     """Also before the first tick."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("streams.site_rules.MAX_PRICES", 3)
+        patch.setattr("streams.site_memory.MAX_PRICES", 3)
         _refuse_the_same([configured(), *events, tick(at(0)), *events])
 
 
 def _refuse_the_same(events: list[SitesEvent]) -> None:
     routing, metering = ROUTING.initial(SITE), METERING.initial(SITE)
     for event in events:
-        mine = is_refused(metering, event)
+        mine = provisional(METERING, metering, event)
         routing, answers = step(ROUTING, routing, event)
-        assert mine == any(isinstance(answer, sites.InputRejected) for answer in answers), event
-        metering = METERING.evolve(metering, event)
+        assert mine == verdict_of(event, answers), event
+        metering, _ = step(METERING, metering, event)
         assert metering.price_starts == [price.start for price in routing.power_prices]
     assert metering.now == routing.now
 
@@ -111,9 +112,9 @@ def test_both_refuse_the_same_prices_when_there_are_too_many() -> None:
     refused = 0
     log: list[SitesEvent] = [configured(), tick(at(0)), *prices, *again]
     for event in log:
-        mine = is_refused(metering, event)
+        mine = provisional(METERING, metering, event)
         routing, answers = step(ROUTING, routing, event)
-        assert mine == any(isinstance(answer, sites.InputRejected) for answer in answers), event
-        metering = METERING.evolve(metering, event)
-        refused += mine
+        assert mine == verdict_of(event, answers), event
+        metering, _ = step(METERING, metering, event)
+        refused += mine is not None
     assert refused == 2

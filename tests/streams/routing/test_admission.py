@@ -9,7 +9,9 @@ import pytest
 
 from schemas.events import sites
 from schemas.events.sites import SitesEvent
-from streams.routing.decider import decide, evolve, retain
+from streams.definition import step
+from streams.routing.agent import AGENT
+from streams.routing.decider import retain
 from streams.routing.state import State
 from tests.streams.routing.site import (
     HOUR,
@@ -192,7 +194,7 @@ def test_a_full_queue_rejects(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_unknown_site_rejects_and_keeps_nothing() -> None:
     state = State("nowhere")
-    rejection = the(sites.WorkloadRejected, decide(state, submitted()))
-    assert rejection.reason == "unknown_site"
-    assert not retain(evolve(state, submitted()))
+    state, answers = step(AGENT, state, submitted())
+    assert the(sites.WorkloadRejected, answers).reason == "unknown_site"
+    assert not retain(state)
     assert state == State("nowhere")

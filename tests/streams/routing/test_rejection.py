@@ -9,7 +9,7 @@ from schemas.events import sites
 from schemas.events.sites import SitesEvent
 from streams.definition import step
 from streams.routing.agent import AGENT
-from streams.routing.decider import decide, evolve, retain
+from streams.routing.decider import retain
 from streams.routing.state import State
 from tests.streams.routing.site import (
     HOUR,
@@ -36,6 +36,11 @@ from tests.streams.routing.site import (
 
 OFF = {"off": (0, 0)}
 DAY = 24 * HOUR
+
+
+def keep_prices(patch: pytest.MonkeyPatch, most: int) -> None:
+    patch.setattr("streams.site_rules.MAX_PRICES", most)
+    patch.setattr("streams.site_memory.MAX_PRICES", most)
 
 
 def energy(feeder_id: str = "fa", end: int = 1, unit_id: str = "g00", wh: int = 1) -> SitesEvent:
@@ -133,10 +138,11 @@ def test_the_last_meter_of_a_feeder_that_was_removed_is_taken() -> None:
 @pytest.mark.parametrize("event", [time(NOON), completed(), failed("g00"), configured(-1, fa=5)])
 def test_events_of_an_unknown_site_are_refused(event: SitesEvent) -> None:
     state = State(SITE)
-    rejection = the(sites.InputRejected, decide(state, event))
+    state, answers = step(AGENT, state, event)
+    rejection = the(sites.InputRejected, answers)
     expected = "negative_power" if isinstance(event, sites.SiteConfigured) else "unknown_site"
     assert rejection.reason == expected
-    assert not retain(evolve(state, event))
+    assert not retain(state)
     assert state == State(SITE)
 
 
@@ -169,7 +175,7 @@ def test_a_curtailment_id_means_one_request() -> None:
 @pytest.mark.parametrize("series", [power_price, hashprice])
 def test_prices_of_the_future_are_bounded(series: object, monkeypatch: pytest.MonkeyPatch) -> None:
     assert callable(series)
-    monkeypatch.setattr("streams.site_rules.MAX_PRICES", 3)
+    keep_prices(monkeypatch, 3)
     site = SiteUnderTest()
     site.given(series("20", NOON + MINUTE), series("30", NOON + 2 * MINUTE))
     refused = the(sites.InputRejected, site.when(series("40", NOON + 3 * MINUTE)))
@@ -182,7 +188,7 @@ def test_the_furthest_price_gives_way_to_a_nearer_one(
 ) -> None:
     # Given a site that keeps three prices, and has one in force and two for later
     assert callable(series)
-    monkeypatch.setattr("streams.site_rules.MAX_PRICES", 3)
+    keep_prices(monkeypatch, 3)
     site = SiteUnderTest()
     site.given(series("20", NOON + MINUTE), series("30", NOON + 9 * MINUTE))
     # When a nearer one comes, then it is taken, and so is one that has begun
@@ -208,7 +214,7 @@ def test_far_prices_from_before_the_first_tick_give_way_to_nearer_ones(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Given a site that has no clock yet, full of prices of a far future
-    monkeypatch.setattr("streams.site_rules.MAX_PRICES", 2)
+    keep_prices(monkeypatch, 2)
     state = State(SITE)
     far = 4_000_000_000_000
     for event in (configured(fa=5), power_price("1", far), power_price("2", far + 1)):
@@ -259,7 +265,7 @@ def test_lifted_curtailments_are_remembered_up_to_a_bound(monkeypatch: pytest.Mo
 def test_a_price_for_a_known_start_is_corrected_though_no_more_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("streams.site_rules.MAX_PRICES", 2)
+    keep_prices(monkeypatch, 2)
     site = SiteUnderTest()
     site.given(power_price("20", NOON + MINUTE))
     assert site.when(power_price("21", NOON + MINUTE)) == []

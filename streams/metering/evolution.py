@@ -1,0 +1,138 @@
+"""What metering remembers of each event of a site.
+
+Nothing is judged here: what routing refused comes as `RefusedInput`. What is left out of account
+for metering's own reasons follows from its state and from the bounds of what that state holds.
+"""
+
+from __future__ import annotations
+
+from schemas.events import sites
+from schemas.events.sites import SitesEvent
+from streams.metering.collection import collectable_until, forget
+from streams.metering.intervals import floor_to
+from streams.metering.readings import read
+from streams.metering.state import MAX_WAITING_PRICES, Customer, Placement, Price, State, Unit
+from streams.quantities import HOUR_MS
+from streams.refusal import CLOCK_JUMP, RefusedInput
+from streams.site_memory import with_price, without_past
+
+COUNTED = (
+    sites.EnergyMetered,
+    sites.PowerPricePublished,
+    sites.SiteConfigured,
+    sites.TimePassed,
+    sites.UnitRegistered,
+)
+"""Inputs that metering takes into account, unless they are refused."""
+
+
+def evolve(state: State, event: SitesEvent | RefusedInput[SitesEvent]) -> State:
+    if isinstance(event, RefusedInput):
+        _refuse(state, event)
+        return state
+    match event:
+        case sites.SiteConfigured():
+            state.feeders = dict.fromkeys(feeder.feeder_id for feeder in event.feeders)
+        case sites.UnitRegistered():
+            state.units[event.unit_id] = Unit(event.kind, event.feeder_id)
+        case sites.TimePassed():
+            _advance(state, event)
+        case sites.HourClosed() if state.now is not None:
+            state.closed_until = max(state.closed_until, event.closed_until)
+            _move_on(state, state.now)
+        case sites.PowerPricePublished():
+            _price(state, event)
+        case sites.EnergyMetered():
+            read(state, event)
+        case sites.WorkloadQueued():
+            customer = state.customers.setdefault(event.customer_id, Customer())
+            customer.admitted += 1
+            customer.active_at = max(customer.active_at, clocked(state, event.at))
+        case sites.WorkloadPlaced():
+            _place(state, event)
+        case sites.WorkloadRequeued():
+            _stop(state, event)
+        case sites.WorkloadReleased():
+            _stop(state, event)
+            customer = state.customers.setdefault(event.customer_id, Customer())
+            customer.admitted = max(0, customer.admitted - 1)
+            customer.active_at = max(customer.active_at, clocked(state, event.at))
+        case _:  # nothing that is billed
+            pass
+    return state
+
+
+def is_failed_switch(event: sites.WorkloadReleased | sites.WorkloadRequeued) -> bool:
+    """In routing's word: `reason` is its code, whatever a producer says is in `detail`."""
+    return event.reason == "switch_failed"
+
+
+def _refuse(state: State, refused: RefusedInput[SitesEvent]) -> None:
+    """A clock that jumped may yet be confirmed by the next tick."""
+    state.refused += 1
+    if refused.reason == CLOCK_JUMP:
+        state.doubted = refused.input.at
+
+
+def _advance(state: State, event: sites.TimePassed) -> None:
+    is_first = state.now is None
+    state.now, state.doubted = event.at, None
+    state.price_starts = without_past(state.price_starts, state.now, int)
+    if not is_first:
+        _move_on(state, event.at)
+        return
+    state.closed_until = state.collected_until = floor_to(event.at, HOUR_MS)
+    for placement in state.placements.values():
+        placement.starts_at = event.at
+
+
+def _move_on(state: State, now: int) -> None:
+    """Move on to where the answers to the same event said that everything is collected."""
+    until = collectable_until(state, now, state.closed_until)
+    if until != state.collected_until:
+        state.collected_until = until
+        forget(state)
+
+
+def _price(state: State, event: sites.PowerPricePublished) -> None:
+    start, end = event.interval_start, event.interval_end
+    state.price_starts = with_price(state.price_starts, start, state.now, int)
+    full = len(state.prices) >= MAX_WAITING_PRICES and start not in state.prices
+    if full or end <= max(start, state.collected_until):
+        state.refused += 1
+        return
+    state.prices[start] = Price(ends_at=end, usd_per_mwh=event.price_usd_per_mwh)
+
+
+def _place(state: State, event: sites.WorkloadPlaced) -> None:
+    if event.placement_id in state.placements:
+        return
+    units = {share.unit_id: share.gpu_milli for share in event.units}
+    known = (state.units.get(unit_id) for unit_id in units)
+    state.placements[event.placement_id] = Placement(
+        workload_id=event.workload_id,
+        customer_id=event.customer_id,
+        gpu_model=event.gpu_model,
+        units=units,
+        feeders=dict.fromkeys(unit.feeder_id for unit in known if unit is not None),
+        list_price=event.price_usd_per_gpu_hour,
+        starts_at=max(clocked(state, event.at), state.closed_until),
+    )
+    customer = state.customers.setdefault(event.customer_id, Customer())
+    customer.active_at = max(customer.active_at, clocked(state, event.at))
+
+
+def _stop(state: State, event: sites.WorkloadReleased | sites.WorkloadRequeued) -> None:
+    placement = state.placements.get(event.placement_id or "")
+    if placement is not None and placement.ends_at is None:
+        placement.ends_at = max(clocked(state, event.at), placement.starts_at)
+        placement.billed = not is_failed_switch(event)
+
+
+def clocked(state: State, at: int) -> int:
+    """Routing's word for when, as far as the clock has come.
+
+    Routing writes the site's clock, which the log told us before. Until its first tick it has only
+    a producer's word, which may be any time: what is placed then runs from that tick.
+    """
+    return 0 if state.now is None else min(at, state.now)
