@@ -7,7 +7,7 @@ first: at its own answers, at repeats, at types that it does not read.
 from __future__ import annotations
 
 from schemas.codec import Codec
-from schemas.envelope import Cause, Envelope, output_id, source_prefix
+from schemas.envelope import Cause, Envelope, former_output_id, output_id, source_prefix
 from schemas.errors import Refused
 from schemas.record import Record
 from schemas.topics import EVENT_TYPES, PRODUCER, Event, Topic, home_partition, key_of
@@ -71,5 +71,5 @@ def _refuse_made_up(topic: Topic, record: Record, envelope: Envelope, cause: Cau
     if cause.log == topic.name:
         if cause.partition != record.partition or cause.offset >= record.offset:
             raise Refused("forged", f"{cause} cannot be answered at offset {record.offset}")
-    elif envelope.id != output_id(causation_id, cause.agent, cause.index):
+    elif envelope.id not in (output_id(causation_id, cause), former_output_id(causation_id, cause)):
         raise Refused("forged", f"{envelope.id!r} is not the id of {cause}'s answer")

@@ -151,7 +151,7 @@ def produced(
 def answered(event: Event, *, agent: str, version: str, input: Envelope, cause: Cause) -> Envelope:
     """The envelope of an agent's output: the same for the same input, however often it is made."""
     return Envelope(
-        id=output_id(input.id, agent, cause.index),
+        id=output_id(input.id, cause),
         source=f"{source_prefix(agent)}{version}",
         type=event.FULL_NAME,
         time_ms=event.at,
@@ -162,8 +162,15 @@ def answered(event: Event, *, agent: str, version: str, input: Envelope, cause: 
     )
 
 
-def output_id(input_id: str, agent: str, index: int) -> str:
-    return str(uuid.uuid5(_namespace(input_id), f"{agent}/{index}"))
+def output_id(input_id: str, cause: Cause) -> str:
+    """Of the input's place as well: two inputs that reuse an id have answers of different ones."""
+    place = f"{cause.log}:{cause.partition}:{cause.offset}"
+    return str(uuid.uuid5(_namespace(input_id), f"{cause.agent}/{place}/{cause.index}"))
+
+
+def former_output_id(input_id: str, cause: Cause) -> str:
+    """What agents gave their answers before places counted; such answers stay on the logs."""
+    return str(uuid.uuid5(_namespace(input_id), f"{cause.agent}/{cause.index}"))
 
 
 def source_prefix(agent: str) -> str:

@@ -68,6 +68,8 @@ class Agent(Generic[S, E]):
     initial: the state of a key before its first event
     left_out: for operators, what of the inputs of a key was understood and left out of account, as
         its state counts it: by what it is, the unit last
+    completed: an answer that an older version recorded, given the input that it answers: with what
+        answers say today in addition; any other answer as it is
     adviser: of an agent that is not the authority of its log
     upcasters: for an older state_version, plain decoded data of one key to that of this version.
         Without one, a new shape is rebuilt from the recorded log
@@ -83,6 +85,7 @@ class Agent(Generic[S, E]):
     state_version: str = "1"
     retain: Callable[[S], bool] = lambda _: True
     left_out: Callable[[S], Mapping[str, int]] = lambda _: {}
+    completed: Callable[[E, E], E] = lambda _, answer: answer
     adviser: Adviser[S, E] | None = None
     upcasters: Mapping[str, Upcast] = field(default_factory=dict)
 
@@ -137,7 +140,7 @@ def settle(
     state = agent.evolve(state, event if reason is None else RefusedInput(event, reason))
     for answer in answers:
         if topic_of(type(answer)) is agent.log:
-            state = agent.evolve(state, answer)
+            state = agent.evolve(state, agent.completed(event, answer))
     return state
 
 

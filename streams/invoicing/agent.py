@@ -8,6 +8,7 @@ from streams.definition import Agent
 from streams.invoicing.decider import decide
 from streams.invoicing.evolution import evolve, retain
 from streams.invoicing.state import State, upcast_2
+from streams.invoicing.usage import completed
 
 AGENT: Agent[State, AccountsEvent] = Agent(
     name="invoicing",
@@ -19,5 +20,6 @@ AGENT: Agent[State, AccountsEvent] = Agent(
     decide=decide,
     evolve=evolve,
     retain=retain,
+    completed=completed,
     upcasters={"2": upcast_2},
 )

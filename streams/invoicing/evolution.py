@@ -11,7 +11,7 @@ from schemas.events.accounts import AccountsEvent
 from streams.invoicing.contracts import contract_of, tariff_of
 from streams.invoicing.invoices import add
 from streams.invoicing.state import Draft, State
-from streams.invoicing.usage import forget, heard, remember
+from streams.invoicing.usage import forget, remember
 from streams.refusal import RefusedInput
 
 
@@ -21,10 +21,8 @@ def evolve(state: State, event: AccountsEvent | RefusedInput[AccountsEvent]) -> 
             state.tariffs.setdefault(event.tariff_id, tariff_of(event))
         case accounts.ContractSigned():
             state.contracts.setdefault(event.contract_id, contract_of(event))
-        case accounts.UsageRecorded():
-            state.heard = heard(event)
         case accounts.UsageRated():
-            _remember(state, event)
+            remember(state, event)
             add(state, event)
         case accounts.UsageCollected():
             _collect(state, event)
@@ -42,13 +40,6 @@ def evolve(state: State, event: AccountsEvent | RefusedInput[AccountsEvent]) -> 
 def retain(state: State) -> bool:
     """An account of which nothing but refusals is known is not worth remembering."""
     return bool(state.tariffs or state.contracts or state.watermarks)
-
-
-def _remember(state: State, event: accounts.UsageRated) -> None:
-    """The usage that this answers was heard just before."""
-    if state.heard is not None and state.heard.usage_id == event.usage_id:
-        remember(state, state.heard)
-    state.heard = None
 
 
 def _collect(state: State, event: accounts.UsageCollected) -> None:

@@ -85,17 +85,6 @@ class Draft:
 
 
 @dataclass(slots=True, kw_only=True)
-class Heard:
-    """The newest usage heard: it counts as recorded when it is rated."""
-
-    usage_id: str
-    site_id: str
-    meter: str
-    placement_id: str
-    ends_at: int
-
-
-@dataclass(slots=True, kw_only=True)
 class State:
     """A customer.
 
@@ -112,11 +101,11 @@ class State:
     drafts: dict[str, Draft] = field(default_factory=dict)
     watermarks: dict[str, int] = field(default_factory=dict)
     recorded: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
-    heard: Heard | None = None
 
 
 def upcast_2(state: dict[str, Any]) -> dict[str, Any]:
-    """Lines did not say yet what had priced them."""
+    """Lines did not say yet what had priced them, and ratings not what they rated."""
+    state.pop("heard", None)
     for by_start in state["periods"].values():
         for period in by_start.values():
             for part in period["parts"]:

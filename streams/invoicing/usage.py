@@ -9,14 +9,15 @@ before the site's watermark, was recorded before, or contradicts what was.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
-from schemas.events.accounts import UsageRated, UsageRecorded
+from schemas.events.accounts import AccountsEvent, UsageRated, UsageRecorded
 from streams.invoicing.contracts import ANY_MODEL, usd_micros
 from streams.invoicing.cutting import Piece
 from streams.invoicing.invoices import LIST_PRICE, TARIFF, billing_period
 from streams.invoicing.rating import energy, gpu_time
-from streams.invoicing.state import Contract, Heard, State, Tariff
+from streams.invoicing.state import Contract, State, Tariff
 
 UNITS = {"gpu_time": "gpu_us", "energy": "wh"}
 """Every meter, and the unit it counts in."""
@@ -73,14 +74,13 @@ def rated(usage: UsageRecorded, piece: Piece, contract: Contract, found: Rate) -
     )
 
 
-def heard(usage: UsageRecorded) -> Heard:
-    return Heard(
-        usage_id=usage.usage_id,
-        site_id=usage.site_id,
-        meter=usage.meter,
-        placement_id=usage.placement_id,
-        ends_at=usage.interval_end,
-    )
+def completed(usage: AccountsEvent, rating: AccountsEvent) -> AccountsEvent:
+    """A rating from before it named the placement and the end, with those of the usage it answers;
+    every other answer as it is."""
+    is_old = isinstance(rating, UsageRated) and rating.placement_id is None
+    if not is_old or not isinstance(usage, UsageRecorded):
+        return rating
+    return replace(rating, placement_id=usage.placement_id, interval_end=usage.interval_end)
 
 
 def recorded_until(state: State, usage: UsageRecorded) -> int:
@@ -90,9 +90,12 @@ def recorded_until(state: State, usage: UsageRecorded) -> int:
     return by_placement.get(usage.placement_id, 0)
 
 
-def remember(state: State, usage: Heard) -> None:
-    by_placement = state.recorded.setdefault(usage.site_id, {}).setdefault(usage.meter, {})
-    by_placement[usage.placement_id] = usage.ends_at
+def remember(state: State, rating: UsageRated) -> None:
+    """Raises ValueError for an old rating without its usage: `completed` gives it what it lacks."""
+    if rating.placement_id is None or rating.interval_end is None:
+        raise ValueError(f"the rating of {rating.usage_id} does not name its placement")
+    by_placement = state.recorded.setdefault(rating.site_id, {}).setdefault(rating.meter, {})
+    by_placement[rating.placement_id] = rating.interval_end
 
 
 def forget(state: State, site_id: str, watermark: int) -> None:

@@ -12,7 +12,7 @@ from streams.metering.state import State
 
 AGENT: Agent[State, SitesEvent] = Agent(
     name="metering",
-    version="2",
+    version="3",
     state_version="2",
     log=SITES,
     state_type=State,

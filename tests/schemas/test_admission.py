@@ -11,7 +11,7 @@ import pytest
 
 from schemas.admission import admit_envelope, admit_event
 from schemas.codec import Codec, LocalIds, OutRecord, record_for
-from schemas.envelope import Cause, answered, produced
+from schemas.envelope import Cause, answered, former_output_id, produced
 from schemas.errors import CodecError, Refused
 from schemas.events.accounts import CustomerEnrolled
 from schemas.events.sites import PowerPlanProposed, TimePassed, WorkloadSubmitted
@@ -139,6 +139,13 @@ def brokered(**forged: Any) -> Record:  # noqa: ANN401
 
 def test_an_answer_from_another_log_has_the_id_that_follows_from_its_input() -> None:
     assert admit(brokered()) == SUBMITTED
+
+
+def test_an_answer_from_before_places_counted_in_its_id_still_counts() -> None:
+    cause = Cause("brokering", INTAKE.name, 0, 1 << 60, 0, 1)
+    question = produced(TICK, source="/tests", id="in-1")
+    former = former_output_id(question.id, cause)
+    assert admit(brokered(id=former, causation_id=question.id)) == SUBMITTED
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -52,9 +53,25 @@ def test_an_answer_names_its_input_and_place_and_is_the_same_each_time() -> None
     input = produced(TICK, source="/clock", correlation_id="order-9")
     one = answered(TICK, agent="routing", version="1", input=input, cause=CAUSE)
     two = answered(TICK, agent="routing", version="2", input=input, cause=CAUSE)
-    assert one.id == two.id == str(uuid.uuid5(uuid.UUID(input.id), "routing/1"))
+    place = "routing/hcp.sites.v1:3:41/1"
+    assert one.id == two.id == str(uuid.uuid5(uuid.UUID(input.id), place))
     assert (one.correlation_id, one.causation_id) == ("order-9", input.id)
     assert dict(one.to_headers())["ce_cause"] == b"routing/hcp.sites.v1:3:41/1/2"
+
+
+def test_two_inputs_of_one_id_have_answers_of_different_ones() -> None:
+    input = produced(TICK, source="/clock", id="used twice")
+    places = (
+        CAUSE,
+        replace(CAUSE, offset=42),
+        replace(CAUSE, partition=4),
+        replace(CAUSE, index=0),
+    )
+    ids = {
+        answered(TICK, agent="routing", version="1", input=input, cause=cause).id
+        for cause in places
+    }
+    assert len(ids) == len(places)
 
 
 def test_an_input_id_that_is_no_uuid_still_gives_one() -> None:

@@ -100,6 +100,24 @@ def account(draw: st.DrawFn) -> tuple[list[AccountsEvent], list[accounts.UsageRe
     return log, usages
 
 
+@settings(deadline=None, max_examples=100)
+@given(events=EVENTS)
+def test_ratings_from_before_they_named_a_placement_give_the_same_state(
+    events: list[AccountsEvent],
+) -> None:
+    state, old = (AGENT.initial(CUSTOMER) for _ in range(2))
+    for event in events:
+        state, answers = step(AGENT, state, event)
+        recorded = [
+            replace(answer, placement_id=None, interval_end=None)
+            if isinstance(answer, accounts.UsageRated) and len(answers) == 1
+            else answer
+            for answer in answers
+        ]
+        old = settle(AGENT, old, event, recorded)
+        assert old == state
+
+
 @settings(deadline=None, max_examples=200)
 @given(drawn=account())
 def test_each_usage_is_billed_exactly_once_whatever_comes_again(
