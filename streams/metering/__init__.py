@@ -5,9 +5,9 @@ Reads the site log: what ran where from routing's events only (`WorkloadQueued`,
 `EnergyMetered`, `PowerPricePublished` and `TimePassed`.
 Writes `UsageRecorded` and the watermark `UsageCollected` to the account log.
 Owns how much was used, and nothing about what it costs.
-Refuses (ignores and counts in its state) every input that routing refuses, by the same rules
-(`refusals.py`), and leaves readings out that contradict earlier ones or come after their hour was
-collected (`readings.py` names every reason).
+Leaves out of account, and counts in its state, every input that routing refuses (until routing has
+answered, by the same rules: `refusals.py`), and readings that contradict earlier ones or come after
+their hour was collected (`readings.py` names every reason).
 
 What is left out is counted by reason in the state, and shown as the metric `hcp_streams_left_out`.
 It is no event: on the account log it would need a customer, and nobody knows any more whose a meter

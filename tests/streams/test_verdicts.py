@@ -203,7 +203,7 @@ def never_asked(_state: object, event: object) -> list[Event]:
 
 
 RULE_SETS = st.one_of(st.just(always), st.just(never), st.integers(0, 2**32).map(by_chance))
-LENGTH = 25
+LENGTH = 20
 
 
 @settings(max_examples=2_000, deadline=None)
