@@ -45,8 +45,8 @@ from streams.routing.registry import change_unit, register, run_unit
 from streams.routing.state import Curtailment, State, micros
 from streams.site_memory import MAX_LIFTED
 
-MAX_SWITCH_FAILURES = 3
-"""Failed switches in a row after which a unit is taken for failed."""
+SWITCH_FAILING = "switch_failing"
+"""Kind of the alert by which routing says that it takes a unit for failed."""
 
 
 OWN = (
@@ -210,9 +210,7 @@ def _switch_unit(state: State, event: UnitSwitched) -> None:
         if unit.failed_switches:
             change_unit(state, unit, failed_switches=0)
         return
-    failures = unit.failed_switches + 1
-    failed = unit.failed or failures >= MAX_SWITCH_FAILURES
-    change_unit(state, unit, failed_switches=failures, failed=failed)
+    change_unit(state, unit, failed_switches=unit.failed_switches + 1)
     _offer(state)
 
 
@@ -230,6 +228,8 @@ def _assign_mode(state: State, event: UnitModeAssigned) -> None:
 
 def _raise_alert(state: State, event: AlertRaised) -> None:
     state.journal.put(state.alerts, f"{event.kind}/{event.unit_id}", event.alert_id)
+    if event.kind == SWITCH_FAILING and event.unit_id is not None:
+        change_unit(state, state.units[event.unit_id], failed=True)
 
 
 def _clear_alert(state: State, event: AlertCleared) -> None:

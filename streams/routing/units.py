@@ -13,11 +13,13 @@ from schemas.events.sites import (
 )
 from streams.routing.draft import Draft
 from streams.routing.economics import mining_value
-from streams.routing.evolution import MAX_SWITCH_FAILURES
+from streams.routing.evolution import SWITCH_FAILING
 from streams.routing.power import UNCONFIRMED, greatest_w
 from streams.routing.registry import comes_back_different
 from streams.routing.state import ASIC, OFF, State, Unit, Workload
 
+MAX_SWITCH_FAILURES = 3
+"""Failed switches in a row after which a unit is taken for failed."""
 MAX_SWITCH_ATTEMPTS = 5
 """Placements of one workload whose switch may fail; after the last it is released as failed."""
 
@@ -30,7 +32,7 @@ def failed(draft: Draft, event: UnitFailed) -> None:
 
 
 def recovered(draft: Draft, event: UnitRecovered) -> None:
-    for kind in ("unit_failed", "switch_failing", UNCONFIRMED):
+    for kind in ("unit_failed", SWITCH_FAILING, UNCONFIRMED):
         draft.clear_alert(event.unit_id, kind, "The unit recovered.")
 
 
@@ -76,7 +78,7 @@ def switched(draft: Draft, event: UnitSwitched) -> None:
         _try_elsewhere(draft, draft.state.workloads[event.workload_id], event.reason)
     if unit.failed_switches >= MAX_SWITCH_FAILURES:
         detail = f"{unit.unit_id} failed to switch {unit.failed_switches} times in a row."
-        draft.raise_alert(unit.unit_id, "switch_failing", "critical", detail)
+        draft.raise_alert(unit.unit_id, SWITCH_FAILING, "critical", detail)
         _evacuate(draft, unit, "unit_failed", "failed", running_ths(unit))
     elif unit.kind == ASIC:
         reason = f"{unit.unit_id} did not switch to {event.mode}."
