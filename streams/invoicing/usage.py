@@ -77,8 +77,9 @@ def rated(usage: UsageRecorded, piece: Piece, contract: Contract, found: Rate) -
 def completed(usage: AccountsEvent, rating: AccountsEvent) -> AccountsEvent:
     """A rating from before it named the placement and the end, with those of the usage it answers;
     every other answer as it is."""
-    is_old = isinstance(rating, UsageRated) and rating.placement_id is None
-    if not is_old or not isinstance(usage, UsageRecorded):
+    if not isinstance(rating, UsageRated) or not isinstance(usage, UsageRecorded):
+        return rating
+    if rating.placement_id is not None:
         return rating
     return replace(rating, placement_id=usage.placement_id, interval_end=usage.interval_end)
 
