@@ -12,7 +12,7 @@ import asyncio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import metrics
-from gateway.errors import BodyCut, BodyTooLarge, Problem, SlowBody
+from gateway.errors import BodyCut, BodyTooLarge, Problem, Slow
 
 
 class Bodies:
@@ -42,7 +42,7 @@ class Bodies:
         await self._app(scope, _replayed(body, receive), send)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes:
-        """Raises BodyTooLarge, SlowBody, BodyCut."""
+        """Raises BodyTooLarge, Slow, BodyCut."""
         if _announced(scope) > self._max_bytes:
             raise self._too_large()
         if len(self._coming) >= self._most:
@@ -59,7 +59,7 @@ class Bodies:
             told = (
                 f"A body must be here within {self._timeout_s:g} s, sooner where many are coming."
             )
-            raise SlowBody(told) from None
+            raise Slow(told) from None
         finally:
             self._coming.pop(number, None)
 

@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
 )
 
@@ -47,7 +48,19 @@ def _before_2100(moment: datetime) -> datetime:
 
 
 Plannable = Annotated[Moment, AfterValidator(_before_2100)]
-Price = Annotated[DecimalNumber, Field(ge=0, le=MAX_PRICE_USD, max_digits=18, decimal_places=6)]
+Price = Annotated[
+    DecimalNumber,
+    Field(ge=0, le=MAX_PRICE_USD, max_digits=18, decimal_places=6),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": MAX_PRICE_USD},
+                {"type": "string", "pattern": r"^0*(100000(\.0{1,6})?|[0-9]{1,5}(\.[0-9]{1,6})?)$"},
+            ]
+        }
+    ),
+]
+TIME_LIMITS = "From 1970, before 2100"
 PRICE_LIMITS = "At most 6 digits after the point"
 # Words that stand where an id would, in the paths of workloads.
 RESERVED = frozenset({"classify"})
@@ -62,6 +75,13 @@ class Body(BaseModel):
 class WorkloadSpec(Body):
     """What a workload needs."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"gpu_milli": {"maximum": 999}}, "required": ["gpu_milli"]},
+            "then": {"properties": {"gpu_count": {"const": 1}}},
+        }
+    )
+
     kind: Literal["training", "inference", "batch", "interactive"]
     gpu_model: Text | None = Field(default=None, description="Null: any model", examples=["H100"])
     gpu_count: int = Field(ge=1, le=MAX_GPUS)
@@ -71,7 +91,7 @@ class WorkloadSpec(Body):
     duration_s: int = Field(ge=1, le=MAX_DURATION_S, description="Expected run time")
     site_id: Identifier | None = Field(default=None, description="Null: any site of the pool")
     deadline: Plannable | None = Field(
-        default=None, description="Worth nothing if not done by then"
+        default=None, description=f"Worth nothing if not done by then. {TIME_LIMITS}"
     )
     priority: int = Field(default=0, ge=-MAX_PRIORITY, le=MAX_PRIORITY, description="Higher first")
     preemptible: bool = False
@@ -93,7 +113,9 @@ class WorkloadSubmission(WorkloadSpec):
         default="demo", description="Who pays: until logins exist, whoever is named"
     )
     workload_id: Identifier | None = Field(
-        default=None, description="Chosen by the client, so that a retry is the same workload"
+        default=None,
+        description="Chosen by the client, so that a retry is the same workload",
+        json_schema_extra={"not": {"enum": [*sorted(RESERVED)]}},
     )
 
     @field_validator("workload_id")
@@ -106,7 +128,9 @@ class WorkloadSubmission(WorkloadSpec):
 
 class CurtailmentRequest(Body):
     max_power_w: int = Field(ge=0, le=MAX_POWER_W, description="Level to stay at or below")
-    starts_at: Plannable | None = Field(default=None, description="Null: now, by the site's clock")
+    starts_at: Plannable | None = Field(
+        default=None, description=f"Null: now, by the site's clock. {TIME_LIMITS}"
+    )
     duration_s: int = Field(ge=1, le=MAX_DURATION_S)
     reason: Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")] = ""
     payment_usd_per_mwh: Price | None = Field(

@@ -14,6 +14,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gateway import metrics
+from gateway.errors import Slow
 
 
 class Lobby:
@@ -71,14 +72,18 @@ class LobbyProtocol(H11Protocol):
     def give_up(self) -> None:
         """Says why where the client could take it for an answer, and closes."""
         if self.conn.our_state is h11.IDLE and not self.transport.is_closing():
-            self.transport.write(_TOO_SLOW)
+            self.transport.write(_too_slow())
         self.transport.close()
 
     def _is_between_requests(self) -> bool:
         return self.conn.their_state is h11.IDLE
 
 
-_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+def _too_slow() -> bytes:
+    """As every other error: a problem document."""
+    answer = Slow("The headers of a request did not come in time.").response()
+    head = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
+    return f"HTTP/1.1 408 Request Timeout\r\n{head}\r\n".encode() + bytes(answer.body)
 
 
 def protocol(lobby: Lobby) -> type[LobbyProtocol]:

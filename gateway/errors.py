@@ -1,7 +1,7 @@
 """Every error the gateway answers, as an RFC 9457 problem.
 
     Problem
-      BodyCut 400 · NotFound 404 · MethodNotAllowed 405 · SlowBody 408 · Conflict 409
+      BodyCut 400 · NotFound 404 · MethodNotAllowed 405 · Slow 408 · Conflict 409
       BodyTooLarge 413 · WrongMediaType 415
       Misdirected 421 · Invalid 422 (names every fault) · Unavailable 503 (says when to retry)
       NotApplied, Late 504
@@ -94,8 +94,9 @@ class BodyCut(Problem):
     status = HTTPStatus.BAD_REQUEST
 
 
-class SlowBody(Problem):
-    """The body did not come in time, or gave way to others. The caller may send it again."""
+class Slow(Problem):
+    """The headers or the body did not come in time, or gave way to others. The caller may send them
+    again."""
 
     status = HTTPStatus.REQUEST_TIMEOUT
 

@@ -24,8 +24,8 @@ decimal strings whose name says the unit. Lists are paged with `cursor` and `lim
 answers with a `position`; a read that sends it back as `HCP-Min-Position` sees the write. An id in
 a path is one segment, percent-encoded: `a/b` is `a%2Fb`. A query parameter that an operation does
 not name, one given twice, a JSON member given twice and a position on a partition that is not there
-are refused with 422, as is what breaks a schema below. Every error is a problem document of
-RFC 9457.
+are refused with 422, as is what breaks a schema below. An integer has no point and no exponent.
+Every error is a problem document of RFC 9457.
 """
 
 # What any request can be answered with, whatever it asks for.
@@ -122,11 +122,25 @@ def _query_parameters(endpoint: AnyEndpoint) -> list[Json]:
         if name == "min_position" and not endpoint.reads:
             continue
         description = given.pop("description", None)
-        parameter = {"name": name, "in": "query", "required": name in required, "schema": given}
+        parameter = {
+            "name": name,
+            "in": "query",
+            "required": name in required,
+            "schema": _said(given),
+        }
         if description:
             parameter["description"] = description
         parameters.append(parameter)
     return parameters
+
+
+def _said(schema: Json) -> Json:
+    """A parameter that is there has a value: to leave it out is what null is in a body."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) != 1:
+        return schema
+    rest = {name: value for name, value in schema.items() if name not in {"anyOf", "default"}}
+    return {**kinds[0], **rest}
 
 
 def _headers(endpoint: AnyEndpoint) -> list[Json]:

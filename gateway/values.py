@@ -23,9 +23,11 @@ from pydantic import (
 from schemas.envelope import MAX_TIME_MS
 
 MICROS = 1_000_000
-_RFC3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+RFC3339 = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}"
+    r"(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 )
+_RFC3339 = re.compile(RFC3339)
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _INTEGER = re.compile(r"-?[0-9]+")
 
@@ -122,7 +124,10 @@ Time = Annotated[
     Field(json_schema_extra={"format": "date-time"}),
 ]
 Moment = Annotated[
-    AwareDatetime, AfterValidator(_on_the_logs_scale), BeforeValidator(_from_rfc3339)
+    AwareDatetime,
+    AfterValidator(_on_the_logs_scale),
+    BeforeValidator(_from_rfc3339),
+    Field(json_schema_extra={"pattern": RFC3339}),
 ]
 # Of query parameters, which are text.
 Whole = Annotated[int, BeforeValidator(_ascii_integer)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import socket
 import threading
@@ -110,7 +111,10 @@ def test_a_good_client_is_served_beside_many_that_never_finish(said: bytes) -> N
 @pytest.mark.parametrize("said", [b"", HALF_HEADERS], ids=["none", "half"])
 def test_headers_that_do_not_come_end_the_connection(said: bytes) -> None:
     with served(header_s=0.2) as port, connected(port, 1, said) as (connection,):
-        assert heard(connection).startswith(b"HTTP/1.1 408 ")
+        head, _, body = heard(connection).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 408 ")
+        assert b"application/problem+json" in head
+        assert json.loads(body)["status"] == 408
 
 
 def test_a_second_request_has_its_own_patience() -> None:
