@@ -30,8 +30,9 @@ class Admission:
         return LogRecord(topic, record.partition, record.offset, event, envelope)
 
     def _is_passed_by(self, topic: Topic, record: Record) -> bool:
-        for name, value in record.headers:
-            if name == "ce_type" and value is not None:
-                event_type = EVENT_TYPES.get(value.decode(errors="replace"))
-                return event_type in topic.writers and event_type not in self._wanted
-        return False
+        """By the type that the envelope will say it has: of a header given twice the last value."""
+        said = next((value for name, value in reversed(record.headers) if name == "ce_type"), None)
+        event_type = EVENT_TYPES.get((said or b"").decode(errors="replace"))
+        if event_type is None or event_type in self._wanted:
+            return False
+        return event_type in topic.writers

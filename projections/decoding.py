@@ -12,7 +12,7 @@ from projections.log_reader import Partition, Stretch
 from projections.projector import Slice
 from projections.record import LogRecord
 from schemas.codec import Codec, OutRecord
-from schemas.deadletters import dead_letter
+from schemas.deadletters import dead_letter, explanation
 from schemas.errors import CodecError, Refused
 from schemas.record import Record, record_of
 from schemas.topics import Topic
@@ -80,7 +80,8 @@ class Decoder:
         self, topic: Topic, record: Record, error: CodecError | Refused, *, part: str = ""
     ) -> OutRecord:
         """part: the read model, when it is the only one that cannot apply the record."""
-        _LOG.error("dead letter: %s:%d:%d: %s", topic.name, record.partition, record.offset, error)
+        where = (topic.name, record.partition, record.offset)
+        _LOG.error("dead letter: %s:%d:%d: %s", *where, explanation(error))
         metrics.DEAD_LETTERS.labels(topic.name, error.reason).inc()
         return dead_letter(
             topic,

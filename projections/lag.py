@@ -59,7 +59,8 @@ class Lag:
         left, now = self._left(), time.time()
         places = [(topic, number) for number in range(self._partitions[topic])]
         waiting = [place for place in places if left.get(place, 1) > 0]
-        return max((now - self._since.get(place, self._began) for place in waiting), default=0.0)
+        ages = [now - self._since.get(place, self._began) for place in waiting]
+        return max(0.0, *ages) if ages else 0.0  # a record's time may be any number
 
     def _left(self) -> dict[Partition, int]:
         """Records that wait, of the partitions whose end is known."""

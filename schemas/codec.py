@@ -26,15 +26,16 @@ from schemas.errors import (
     UnknownEventType,
     UnknownSchemaId,
 )
-from schemas.topics import EVENT_TYPES, Event, Topic, key_of, topic_of
+from schemas.topics import EVENT_TYPES, MAX_RECORD_BYTES, Event, Topic, key_of, topic_of
+from schemas.written import MAX_ITEMS, AvroType, plain, too_many_items, why_unbounded
 
 Schema = dict[str, Any]
-AvroType = Any  # in Avro's JSON: a name, a union (list) or an object
 
 AVRO_DIR = Path(__file__).parent / "avro"
 RELEASED_DIR = Path(__file__).parent / "released"
 _MAGIC = 0
 _HEADER_BYTES = 5
+_IDS_BELOW = 1 << 31  # clients read ids as signed
 
 
 class SchemaIds(Protocol):
@@ -117,16 +118,25 @@ class Codec:
         return out.getvalue()
 
     def decode(self, value: bytes | None) -> Event:
-        """Raises a CodecError other than UnencodableEvent, or RegistryUnavailable."""
+        """Raises a CodecError other than UnencodableEvent, or RegistryUnavailable.
+
+        Whatever the bytes are, reading them takes seconds and some hundred megabytes at the worst.
+        """
         if value is None:
             raise NotConfluentWire("the record has no value")
+        if len(value) > MAX_RECORD_BYTES:  # a compressed one may be of any size
+            raise MalformedBody(f"{len(value)} bytes are more than {MAX_RECORD_BYTES}")
         header = value[:_HEADER_BYTES]
         reader = self._readers.get(header) or self._reader_for(header)
+        if too_many_items(reader.written, value, _HEADER_BYTES):
+            raise MalformedBody(f"the body has more than {MAX_ITEMS} items")
         body = BytesIO(value)
         body.seek(_HEADER_BYTES)
         try:
             record = schemaless_reader(body, reader.written, reader.wanted)
             event = reader.event_type.from_record(record)
+            if reader.wanted is not None:  # resolution lets some values of another type through
+                schemaless_writer(BytesIO(), reader.wanted, event.to_record())
         except _READ_ERRORS as error:
             name = reader.event_type.FULL_NAME
             raise MalformedBody(f"the body is no {name}: {error or 'it ends early'}") from error
@@ -140,7 +150,7 @@ class Codec:
     def _writer_for(self, event_type: type[Event]) -> _Writer:
         schema_id = self._ids.id_of(topic_of(event_type), event_type)
         prefix = bytes([_MAGIC]) + schema_id.to_bytes(4, "big")
-        writer = _Writer(prefix, _plain_time_schema_of(event_type), _limits_of(event_type))
+        writer = _Writer(prefix, _plain_schema_of(event_type), _limits_of(event_type))
         self._writers[event_type] = writer
         return writer
 
@@ -148,6 +158,8 @@ class Codec:
         if len(header) < _HEADER_BYTES or header[0] != _MAGIC:
             raise NotConfluentWire("the value does not begin with 0x00 and a schema id")
         schema_id = int.from_bytes(header[1:], "big")
+        if not 0 < schema_id < _IDS_BELOW:
+            raise UnknownSchemaId(f"no schema has the id {schema_id}")
         schema = self._ids.schema_of(schema_id)
         full_name = full_name_of(schema)
         event_type = EVENT_TYPES.get(full_name)
@@ -155,11 +167,8 @@ class Codec:
             raise UnknownEventType(
                 f"schema {schema_id} is {full_name!r}, which is no event of ours"
             )
-        try:
-            written = cast(Schema, parse_schema(with_plain_times(schema)))
-        except SchemaParseException as error:
-            raise UnknownEventType(f"schema {schema_id} is not valid Avro: {error}") from error
-        wanted = _plain_time_schema_of(event_type)
+        written = _parsed(schema, schema_id)
+        wanted = _plain_schema_of(event_type)
         # Resolution costs a third of the time; without it the same schema reads the same record.
         limits = _limits_of(event_type)
         reader = _Reader(written, None if written == wanted else wanted, event_type, limits)
@@ -218,9 +227,9 @@ def schema_of_event(event_type: type[Event]) -> Schema:
 
 
 def full_name_of(schema: Schema) -> str:
-    if not isinstance(schema, dict) or "name" not in schema:
+    name, namespace = schema.get("name"), schema.get("namespace")
+    if not isinstance(name, str):
         return ""
-    name, namespace = schema["name"], schema.get("namespace")
     return name if "." in name or not namespace else f"{namespace}.{name}"
 
 
@@ -236,8 +245,20 @@ def with_plain_times(avro_type: AvroType) -> AvroType:
 
 
 @cache
-def _plain_time_schema_of(event_type: type[Event]) -> Schema:
-    return cast(Schema, parse_schema(with_plain_times(schema_of_event(event_type))))
+def _plain_schema_of(event_type: type[Event]) -> Schema:
+    return cast(Schema, parse_schema(plain(schema_of_event(event_type))))
+
+
+def _parsed(schema: Schema, schema_id: int) -> Schema:
+    """Raises UnknownEventType."""
+    try:
+        written = cast(Schema, parse_schema(plain(schema)))
+        unbounded = why_unbounded(written)
+    except (SchemaParseException, *_READ_ERRORS) as error:
+        raise UnknownEventType(f"schema {schema_id} is not valid Avro: {error}") from error
+    if unbounded is not None:
+        raise UnknownEventType(f"schema {schema_id} bounds no record: {unbounded}")
+    return written
 
 
 def _broken_limit(event: Event, limits: tuple[_Limit, ...]) -> str | None:
@@ -273,7 +294,9 @@ _READ_ERRORS = (
     IndexError,
     KeyError,
     TypeError,
-    OverflowError,
+    AttributeError,
+    ArithmeticError,  # decimals
+    RecursionError,
     MemoryError,  # a length of petabytes
     SchemaResolutionError,
 )

@@ -12,8 +12,9 @@ from pathlib import Path
 from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
 from avro.schema import parse
 
-from schemas.codec import RELEASED_DIR, AvroType, Schema, full_name_of, schema_of_event
+from schemas.codec import RELEASED_DIR, Schema, full_name_of, schema_of_event
 from schemas.topics import EVENT_TYPES, Event
+from schemas.written import AvroType
 
 
 def released(log: str, name: str, directory: Path = RELEASED_DIR) -> list[Schema]:

@@ -1,18 +1,30 @@
-"""Records that a reader could not apply: kept as they were, with the reason."""
+"""Records that a reader could not apply, with the reason. One can be written of any record.
+
+What is kept of a record is bounded, far below the size that a topic takes, and the letter says what
+was cut: the log still holds the whole record, at the position that the letter names.
+"""
 
 from __future__ import annotations
 
 import uuid
 
 from schemas.codec import Codec, OutRecord, record_for
-from schemas.envelope import Cause, Envelope
+from schemas.envelope import MAX_TIME_MS, Cause, Envelope
 from schemas.errors import CodecError, MalformedEnvelope, Refused
 from schemas.events.dlq import Header, RecordDeadLettered
 from schemas.record import Record
-from schemas.topics import MAX_RECORD_BYTES, Topic, dlq
+from schemas.topics import Topic, dlq
+
+MAX_DETAIL_CHARS = 2_000
+KEPT_KEY_BYTES = 64 * 1024
+KEPT_VALUE_BYTES = 1024 * 1024
+KEPT_HEADERS = 200
+KEPT_HEADERS_BYTES = 256 * 1024  # of names and values together
+MAX_CORRELATION_CHARS = 256
+MAX_OWN_KEY_BYTES = 1024  # of the letter's own key
+MAX_LONG = 2**63 - 1  # a client that computes with floats may say one more
 
 _IDS = uuid.UUID("0c9b2a7e-64a5-5d3e-8b65-0e6a3f1d9c52")
-_ROOM_BYTES = 64 * 1024  # for the dead letter's own fields and headers
 
 
 def dead_letter(
@@ -27,44 +39,82 @@ def dead_letter(
 ) -> OutRecord:
     """The same bytes for the same record, reader and part, so that repeats can be told.
 
-    A record too large to travel inside another is named, not copied: the log still holds it.
-
     reader: its name
     source: its `ce_source`
     part: which of its parts could not apply the record, where that is not all of them
     """
-    size = len(record.key or b"") + len(record.value or b"")
-    size += sum(len(name) + len(value or b"") for name, value in record.headers)
-    copied = size <= MAX_RECORD_BYTES - _ROOM_BYTES
+    said = str(error)
+    detail = explanation(error)
+    key, value = record.key, record.value
+    headers = _headers_that_fit(record)
+    kept_whole = {
+        "key": len(key or b"") <= KEPT_KEY_BYTES,
+        "value": len(value or b"") <= KEPT_VALUE_BYTES,
+        "headers": len(headers) == len(record.headers),
+        "detail": len(said) <= MAX_DETAIL_CHARS,
+    }
     event = RecordDeadLettered(
         source_topic=record.topic,
-        at=max(0, record.timestamp_ms),
+        at=min(max(0, record.timestamp_ms), MAX_TIME_MS),
         source_partition=record.partition,
         source_offset=record.offset,
         reader=reader,
         reason=error.reason,
-        detail=str(error) if copied else f"{error} (its {size} bytes are in the log only)",
-        key=record.key if copied else None,
-        value=record.value if copied else None,
-        headers=tuple(Header(name=n, value=v) for n, v in record.headers) if copied else (),
+        detail=detail,
+        key=None if key is None else key[:KEPT_KEY_BYTES],
+        value=None if value is None else value[:KEPT_VALUE_BYTES],
+        headers=headers,
+        timestamp_ms=min(max(-MAX_LONG - 1, record.timestamp_ms), MAX_LONG),
+        key_bytes=None if key is None else len(key),
+        value_bytes=None if value is None else len(value),
+        header_count=len(record.headers),
+        cut=tuple(what for what, is_whole in kept_whole.items() if not is_whole),
     )
-    envelope = _envelope(event, record, source, part)
-    return record_for(dlq(topic), event, envelope, codec, key=record.key)
+    own_key = None if key is None else key[:MAX_OWN_KEY_BYTES]
+    return record_for(dlq(topic), event, _envelope(event, record, source, part), codec, key=own_key)
+
+
+def explanation(error: CodecError | Refused) -> str:
+    """The sentence for people, bounded: it may quote what a stranger sent."""
+    return _text(str(error), MAX_DETAIL_CHARS)
+
+
+def _headers_that_fit(record: Record) -> tuple[Header, ...]:
+    """The first ones, whole, as long as there is room."""
+    kept: list[Header] = []
+    room = KEPT_HEADERS_BYTES
+    for name, value in record.headers[:KEPT_HEADERS]:
+        header = Header(name=_text(name, room), value=value)
+        room -= len(header.name.encode()) + len(value or b"")
+        if room < 0 or len(name) > len(header.name):
+            break
+        kept.append(header)
+    return tuple(kept)
+
+
+def _text(text: str, most: int) -> str:
+    """What UTF-8 can carry of it."""
+    return text[:most].encode(errors="backslashreplace").decode()
 
 
 def _envelope(event: RecordDeadLettered, record: Record, source: str, part: str) -> Envelope:
     where = f"{record.topic}:{record.partition}:{record.offset}"
     identity = str(uuid.uuid5(_IDS, f"{event.reader}/{where}" + (f"/{part}" if part else "")))
-    try:
-        correlation_id = Envelope.from_headers(record.headers).correlation_id
-    except MalformedEnvelope:
-        correlation_id = identity
     return Envelope(
         id=identity,
         source=source,
         type=event.FULL_NAME,
         time_ms=event.at,
         subject=where,
-        correlation_id=correlation_id,
+        correlation_id=_correlation_id(record) or identity,
         cause=Cause(event.reader, record.topic, record.partition, record.offset, 0, 1),
     )
+
+
+def _correlation_id(record: Record) -> str | None:
+    """The record's own, where it has one that a person could look for."""
+    try:
+        found = Envelope.from_headers(record.headers).correlation_id
+    except MalformedEnvelope:
+        return None
+    return found if len(found) <= MAX_CORRELATION_CHARS else None

@@ -23,6 +23,15 @@ _SPEC_VERSION = b"1.0"
 _IDS = uuid.UUID("6f1c2a5e-4b0e-5d0a-9b7e-2f0d6c1a8e34")  # namespace for ids that are no UUIDs
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_TIME_MS = 253_402_300_799_999  # the last millisecond of 9999, where RFC 3339 ends
+MAX_ATTRIBUTE_BYTES = 16 * 1024  # every answer repeats its question's id and correlation id
+_READ = frozenset(
+    {
+        *("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "ce_subject"),
+        *("ce_correlationid", "ce_causationid", "ce_cause"),
+    }
+)
+_MOST_OFFSET = 2**63 - 1
+_MOST_NUMBER = 2**31 - 1  # of a partition, or an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,12 @@ class Cause:
             cause = cls(agent, log, int(partition), int(offset), int(index), int(count))
         except ValueError:
             raise MalformedEnvelope(f"ce_cause {text!r} is not agent/log:p:offset/i/n") from None
-        if not agent or not log or not 0 <= cause.index < cause.count or cause.offset < 0:
+        in_bounds = (
+            0 <= cause.partition <= _MOST_NUMBER
+            and 0 <= cause.offset <= _MOST_OFFSET
+            and 0 <= cause.index < cause.count <= _MOST_NUMBER
+        )
+        if not agent or not log or not in_bounds:
             raise MalformedEnvelope(f"ce_cause {text!r} names no possible output")
         return cause
 
@@ -102,15 +116,15 @@ class Envelope:
     def from_headers(cls, headers: Sequence[tuple[str, str | bytes | None]] | None) -> Envelope:
         """Raises MalformedEnvelope. A header given twice counts as its last value.
 
+        Headers of other names are their owners' business: they are not even looked at.
+
         What CloudEvents does not demand, a producer may leave out: the subject, and the correlation
         id, which is then the id. The time it must give.
         """
-        try:
-            found = {
-                name: value.decode() for name, value in headers or () if isinstance(value, bytes)
-            }
-        except UnicodeDecodeError:
-            raise MalformedEnvelope("a header is not UTF-8 text") from None
+        found: dict[str, str] = {}
+        for name, value in headers or ():
+            if name in _READ and isinstance(value, bytes):
+                found[name] = _text(name, value)
         if found.get("ce_specversion") != "1.0":
             raise MalformedEnvelope("no CloudEvents 1.0 headers (ce_specversion)")
         try:
@@ -221,6 +235,17 @@ def _namespace(input_id: str) -> uuid.UUID:
         return uuid.UUID(input_id)
     except ValueError:
         return uuid.uuid5(_IDS, input_id)
+
+
+def _text(name: str, value: bytes) -> str:
+    if len(value) > MAX_ATTRIBUTE_BYTES:
+        raise MalformedEnvelope(
+            f"{name} has {len(value)} bytes, more than the {MAX_ATTRIBUTE_BYTES} an attribute may"
+        )
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise MalformedEnvelope(f"the {name} header is not UTF-8 text") from None
 
 
 def _present(found: dict[str, str], name: str) -> str:

@@ -144,7 +144,8 @@ def _annotation(field: Schema) -> str:
     annotation = _python_type(field["type"])
     if "default" not in field:
         return annotation
-    return f"{annotation} = {field['default']!r}"
+    default = tuple(field["default"]) if _is_array(field) else field["default"]
+    return f"{annotation} = {default!r}"
 
 
 def _python_type(avro_type: AvroType) -> str:

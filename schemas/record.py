@@ -30,7 +30,10 @@ class Record:
 
 
 def record_of(topic: Topic, message: Message) -> Record:
-    found = message.headers() or ()
+    try:
+        found = message.headers() or ()
+    except UnicodeDecodeError:  # one name is no UTF-8, and the client then gives out none of them
+        found = ()
     pairs = found.items() if isinstance(found, dict) else found
     return Record(
         topic.name,

@@ -146,9 +146,12 @@ def _schema_to_send(event_type: type[Event]) -> RegistrySchema:
 
 
 def _parsed(found: RegistrySchema, schema_id: int) -> Schema:
+    """Raises UnknownSchemaId. A schema that refers to others is none that we write or wait for."""
+    if found.schema_type not in (None, "AVRO") or found.references:
+        raise UnknownSchemaId(f"schema {schema_id} is no Avro schema that stands alone")
     try:
         schema = json.loads(found.schema_str or "")
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         raise UnknownSchemaId(f"schema {schema_id} is no Avro schema") from None
     if not isinstance(schema, dict):
         raise UnknownSchemaId(f"schema {schema_id} is no Avro record")

@@ -15,7 +15,6 @@ from fastavro import parse_schema, schemaless_writer
 
 from schemas.codec import (
     RELEASED_DIR,
-    AvroType,
     Schema,
     local_id,
     schema_of_event,
@@ -25,6 +24,7 @@ from schemas.compatibility import incompatibilities, log_and_name, released, van
 from schemas.errors import IncompatibleSchema
 from schemas.generate import stale
 from schemas.topics import EVENT_TYPES, Event
+from schemas.written import AvroType
 
 SAMPLES_DIR = Path(__file__).parent.parent / "tests" / "schemas" / "samples"
 _AT = 1_720_000_000_000

@@ -24,9 +24,10 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from schemas.admission import admit_envelope
 from schemas.codec import Codec
 from schemas.envelope import Cause, Envelope
-from schemas.errors import CodecError
+from schemas.errors import CodecError, Refused
 from schemas.events.dlq import RecordDeadLettered
 from schemas.marks import Mark
 from schemas.record import Record
@@ -143,11 +144,15 @@ def _recorded_answers(
     """In the order of the inputs that they answer, each once."""
     mark: Mark = (begin, -1)
     for record in log.read(agent.log, partition, begin):
-        cause = _own_cause(agent, partition, record)
+        cause = _own_cause(agent, partition, agent.log, record)
         if cause is None or cause.position <= mark:
             continue
+        try:
+            event = codec.decode(record.value)
+        except CodecError:  # it only looks like an answer: anybody may write there
+            continue
         mark = cause.position
-        yield _Recorded(cause.offset, cause.index, codec.decode(record.value))
+        yield _Recorded(cause.offset, cause.index, event)
 
 
 def _unanswered(agent: Agent[Any, Any], partition: int, log: Log, codec: Codec) -> set[int]:
@@ -155,7 +160,7 @@ def _unanswered(agent: Agent[Any, Any], partition: int, log: Log, codec: Codec) 
     topic, found = dlq(agent.log), set()
     for target in range(log.partitions(topic)):
         for record in log.read(topic, target, 0):
-            cause = _own_cause(agent, partition, record)
+            cause = _own_cause(agent, partition, topic, record)
             if cause is None:
                 continue
             try:
@@ -202,7 +207,7 @@ def _scan_answers(
             first, end = log.bounds(topic, target)
             scan.ends[name] = end
             for record in log.read(topic, target, max(first, positions.get(name, 0)), end):
-                cause = _own_cause(agent, partition, record)
+                cause = _own_cause(agent, partition, topic, record)
                 if cause is not None and cause.offset > after:
                     _see(scan, agent, record, cause)
     return scan
@@ -220,12 +225,22 @@ def _see(scan: _Scan, agent: Agent[Any, Any], record: Record, cause: Cause) -> N
         scan.last_of_others = max(scan.last_of_others, cause.offset)
 
 
-def _own_cause(agent: Agent[Any, Any], partition: int, record: Record) -> Cause | None:
+def _own_cause(
+    agent: Agent[Any, Any], partition: int, topic: Topic, record: Record
+) -> Cause | None:
+    """Of a record that every reader of the log admits as the agent's. A dead letter answers nothing
+    and is judged by its envelope alone."""
     prefix = f"{agent.name}/{agent.log.name}:{partition}:".encode()
-    for name, value in record.headers:
-        if name == "ce_cause" and value is not None and value.startswith(prefix):
-            try:
-                return Envelope.from_headers(record.headers).cause
-            except CodecError:
-                return None
-    return None
+    if not any(
+        name == "ce_cause" and value is not None and value.startswith(prefix)
+        for name, value in record.headers
+    ):
+        return None
+    try:
+        if topic in LOGS:
+            cause = admit_envelope(topic, record).cause
+        else:
+            cause = Envelope.from_headers(record.headers).cause
+    except (CodecError, Refused):
+        return None
+    return cause if cause is not None and str(cause).encode().startswith(prefix) else None

@@ -7,9 +7,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from schemas.codec import AvroType, Schema, schema_of_event
+from schemas.codec import Schema, schema_of_event
 from schemas.envelope import MAX_TIME_MS
 from schemas.topics import EVENT_TYPES, Event
+from schemas.written import AvroType
 
 _TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 _PRIMITIVES: dict[str, st.SearchStrategy[Any]] = {

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.envelope import (
+    MAX_ATTRIBUTE_BYTES,
     MAX_TIME_MS,
     Cause,
     Envelope,
@@ -158,3 +159,45 @@ def test_the_subject_is_the_most_specific_id() -> None:
         succeeded=True,
     )
     assert [subject_of(event) for event in (TICK, failed, switched)] == ["dallas", "gpu-1", "gpu-1"]
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        ("correlation", uuid.uuid4().bytes),
+        ("schema.guid", bytes(range(128, 144))),
+        ("ce_vendor", b"\xff"),
+        ("content-type", b"\xff\xfe"),
+        ("\ud800", b"\xff"),
+        ("trace", None),
+        ("baggage", b"x" * 100_000),
+    ],
+)
+def test_headers_that_are_not_ours_are_nobodys_business(foreign: tuple[str, bytes | None]) -> None:
+    ours = produced(TICK, source="/clock", id="tick-1")
+    headers = ours.to_headers()
+    assert Envelope.from_headers([foreign, *headers, foreign]) == ours
+
+
+@pytest.mark.parametrize("name", ["ce_id", "ce_correlationid", "ce_subject", "ce_cause"])
+@pytest.mark.parametrize("value", [b"\xff", b"x" * (MAX_ATTRIBUTE_BYTES + 1)])
+def test_ours_are_text_of_a_bounded_size(name: str, value: bytes) -> None:
+    headers = [*produced(TICK, source="/clock").to_headers(), (name, value)]
+    with pytest.raises(MalformedEnvelope, match=name) as refused:
+        Envelope.from_headers(headers)
+    assert len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"a/b:0:{2**63}/0/1",
+        f"a/b:{2**31}:0/0/1",
+        "a/b:-1:0/0/1",
+        f"a/b:0:0/{2**31}/{2**31 + 1}",
+        f"a/b:0:{'9' * 5000}/0/1",
+    ],
+)
+def test_a_cause_that_no_log_can_hold_is_refused(text: str) -> None:
+    with pytest.raises(MalformedEnvelope):
+        Cause.parse(text)

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from schemas import generate
-from schemas.codec import RELEASED_DIR, AvroType, Codec, LocalIds, schema_of_event
+from schemas.codec import RELEASED_DIR, Codec, LocalIds, schema_of_event
 from schemas.compatibility import faults_between
 from schemas.errors import IncompatibleSchema
 from schemas.events import sites
 from schemas.releases import SAMPLES_DIR, check, release, shown
 from schemas.topics import EVENT_TYPES
+from schemas.written import AvroType
 
 SAMPLES = sorted(SAMPLES_DIR.glob("*/*/*.bin"))
 CODEC = Codec(LocalIds())

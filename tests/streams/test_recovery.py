@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.events.decisions import DecisionExplained
+from schemas.events.sites import AlertRaised
 from schemas.topics import DECISIONS, SITES, Event, dlq, snapshots_topic
 from streams.definition import Agent
 from streams.driver import Seat
@@ -17,7 +18,7 @@ from streams.recovery import restore
 from streams.snapshots import state_bytes
 from tests.streams.ledger import LEDGER, Ledger, louder, unwritable
 from tests.streams.reports import random_events, report
-from tests.streams.substrates import CODEC, MemorySubstrate, distinct, everything, put
+from tests.streams.substrates import CODEC, MemorySubstrate, answer, distinct, everything, put
 
 VERSION_2 = replace(LEDGER, version="2", decide=louder)
 
@@ -140,6 +141,21 @@ def test_without_a_snapshot_another_version_reads_what_was_recorded(
     answered = restore(VERSION_2, 0, substrate.open(), CODEC).processor.position
     last = everything(substrate.open(), DECISIONS)[-1]
     assert dict(last.headers)["ce_cause"] == f"routing/{SITES.name}:0:{answered}/0/1".encode()
+
+
+def test_garbage_that_looks_like_an_answer_is_none(substrate: MemorySubstrate) -> None:
+    """Anybody may write there: a worker that cannot start again is no answer to it."""
+    quiet = len(everything(substrate.open(), SITES))
+    put(substrate, report(1000, unit=99))  # it has no answer on the own log
+    Seat(LEDGER, 0, CODEC, substrate.open).run()
+    expected = state_bytes(restore(VERSION_2, 0, substrate.open(), CODEC).processor)
+    alert = AlertRaised(
+        site_id="site-a", at=1, alert_id="a", kind="x", severity="warning", detail=""
+    )
+    real = answer(alert, "routing", quiet)
+    substrate.append(replace(real, value=b"garbage"), replace(real, value=real.value[:-1]))
+    substrate.broker.records(snapshots_topic("routing")).clear()
+    assert state_bytes(restore(VERSION_2, 0, substrate.open(), CODEC).processor) == expected
 
 
 def too_great(event: DecisionExplained) -> Event:
