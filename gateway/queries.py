@@ -350,6 +350,12 @@ async def curtailments_named(
     )
 
 
+async def newest_clock(database: Database) -> datetime | None:
+    """Of any site. None: none has one."""
+    row = await database.row("SELECT max(now) AS now FROM site_clocks", {})
+    return row["now"] if row else None
+
+
 # decisions and alerts -----------------------------------------------------------------------------
 
 
@@ -375,7 +381,7 @@ async def alerts(
     at, last = after or (None, None)
     return await database.rows(
         SQL(
-            """SELECT * FROM alerts {where}
+            """SELECT * FROM all_alerts {where}
                ORDER BY raised_at DESC, alert_id DESC LIMIT %(limit)s + 1"""
         ).format(
             where=where(

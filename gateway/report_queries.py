@@ -86,7 +86,7 @@ async def refused_usage(
 ) -> list[Row]:
     return await database.rows(
         """SELECT site_id, reason, count(*)::integer AS count FROM usage
-           WHERE state = 'refused' AND site_id = %(site_id)s
+           WHERE state IN ('refused', 'held') AND site_id = %(site_id)s
              AND interval_start >= %(start)s AND interval_start < %(until)s
            GROUP BY site_id, reason ORDER BY reason""",
         {"site_id": site_id, "start": start, "until": until},

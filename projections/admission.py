@@ -27,7 +27,8 @@ class Admission:
             return None
         envelope = admit_envelope(topic, record)
         event = admit_event(topic, record, envelope, self._partitions[topic], self._codec)
-        return LogRecord(topic, record.partition, record.offset, event, envelope)
+        place = topic, record.partition, record.offset
+        return LogRecord(*place, event, envelope, record.timestamp_ms)
 
     def _is_passed_by(self, topic: Topic, record: Record) -> bool:
         """By the type that the envelope will say it has: of a header given twice the last value."""

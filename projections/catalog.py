@@ -19,6 +19,7 @@ from projections import (
     prices,
     rejected_inputs,
     sites,
+    unbilled,
     units,
     usage,
     usage_ratings,
@@ -40,6 +41,7 @@ READ_MODELS: tuple[ReadModel, ...] = (
     customers.READ_MODEL,
     usage.READ_MODEL,
     usage_ratings.READ_MODEL,
+    unbilled.READ_MODEL,
     ai_revenue.READ_MODEL,
     invoices.READ_MODEL,
 )

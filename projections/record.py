@@ -20,6 +20,7 @@ class LogRecord:
     offset: int
     event: Event
     envelope: Envelope
+    timestamp_ms: int = 0  # the broker's or the producer's wall clock
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,8 @@
 """Usage as recorded, what invoicing said of it (its amount, or why nobody pays it), and up to when
-each site has told each customer everything.
+each site has told each customer everything, and when (by the wall clock) it last said so.
 
 A usage may be rated in pieces (`usage_ratings`): its amount is their sum, its tariff and contract
-those of the last.
+those of the last. One that has a piece without a price is held until a tariff has one.
 
 A refusal is of one record: where the same usage_id was recorded twice, it is of the one that it
 answers, and a record that follows a refused one takes its place.
@@ -28,7 +28,7 @@ TABLE = Table(
 COLLECTIONS = Table(
     "usage_collections",
     key=("site_id", "customer_id"),
-    columns=("site_id", "customer_id", "collected_until"),
+    columns=("site_id", "customer_id", "collected_until", "heard_at"),
 )
 
 
@@ -46,6 +46,10 @@ def operations(record: LogRecord) -> list[Operation]:
             where = {"customer_id": (event.customer_id,)}
             added = {"amount_usd_micros": event.amount_usd_micros}
             return [Update(TABLE, (event.usage_id,), rating, where, added)]
+        case accounts.UsageHeld() as event:
+            waiting = {"state": "held", "reason": event.reason}
+            where = {"customer_id": (event.customer_id,)}
+            return [Update(TABLE, (event.usage_id,), waiting, where)]
         case accounts.InputRejected(rejected_type=accounts.UsageRecorded.FULL_NAME) as event:
             return _refused(record, event)
         case accounts.UsageCollected() as event:
@@ -53,6 +57,7 @@ def operations(record: LogRecord) -> list[Operation]:
                 "site_id": event.site_id,
                 "customer_id": event.customer_id,
                 "collected_until": moment(event.collected_until),
+                "heard_at": moment(record.timestamp_ms),
             }
             return [Put(COLLECTIONS, row)]
         case _:
@@ -101,6 +106,7 @@ READ_MODEL = ReadModel(
         {
             accounts.UsageRecorded,
             accounts.UsageRated,
+            accounts.UsageHeld,
             accounts.UsageCollected,
             accounts.InputRejected,
         }

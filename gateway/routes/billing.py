@@ -41,8 +41,8 @@ class Usage(BaseModel):
     amount: Money | None = Field(description="Null until it is rated")
     tariff_id: str | None
     contract_id: str | None
-    state: Literal["recorded", "rated", "refused"] = Field(
-        description="refused: nobody pays it, for `reason`"
+    state: Literal["recorded", "rated", "held", "refused"] = Field(
+        description="held: nobody has said a price yet; refused: nobody pays it, for `reason`"
     )
     reason: str | None
 

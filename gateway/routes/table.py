@@ -11,6 +11,7 @@ from gateway.routes import (
     prices,
     sites,
     units,
+    waivers,
     workloads,
 )
 
@@ -21,6 +22,7 @@ TABLE: tuple[AnyEndpoint, ...] = (
     *units.ENDPOINTS,
     *prices.ENDPOINTS,
     *billing.ENDPOINTS,
+    *waivers.ENDPOINTS,
     *decisions.ENDPOINTS,
     *platform.ENDPOINTS,
 )

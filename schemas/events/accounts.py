@@ -127,6 +127,50 @@ class BillingPeriodClosed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionWaived:
+    """An operator's act: billing periods of this customer need not wait for a site up to a moment.
+    What the site records of that time later is billed in the next open period.
+
+    customer_id: The customer
+    at: When it happened
+    site_id: The site that is not waited for
+    waived_until: Not included; no later than at
+    waived_by: Who did it
+    reason: Why
+    """
+
+    FULL_NAME: ClassVar[str] = "hcp.accounts.v1.CollectionWaived"
+
+    customer_id: str
+    at: int
+    site_id: str
+    waived_until: int
+    waived_by: str
+    reason: str = ''
+
+    def to_record(self) -> Record:
+        return {
+            "customer_id": self.customer_id,
+            "at": self.at,
+            "site_id": self.site_id,
+            "waived_until": self.waived_until,
+            "waived_by": self.waived_by,
+            "reason": self.reason,
+        }
+
+    @classmethod
+    def from_record(cls, record: Record) -> CollectionWaived:
+        return cls(
+            customer_id=record["customer_id"],
+            at=record["at"],
+            site_id=record["site_id"],
+            waived_until=record["waived_until"],
+            waived_by=record["waived_by"],
+            reason=record["reason"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContractSigned:
     """Which tariff rates the customer's usage, and when it is billed.
 
@@ -441,6 +485,86 @@ class UsageCollected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UsageHeld:
+    """A recorded usage, or a piece of it, that nobody has said a price for. It is kept, and rated
+    when a tariff that has its model is published.
+
+    customer_id: The customer
+    at: When it happened; metering writes the site's clock
+    usage_id: The usage
+    site_id: Where
+    workload_id: The workload
+    placement_id: The placement
+    meter: gpu_time
+    gpu_model: The model without a price
+    interval_start: From; with usage_id it names the piece
+    interval_end: To, not included
+    contract_id: The contract in force
+    tariff_id: Its tariff, which lacks the model
+    quantity: The piece's share by time
+    unit: As recorded
+    reason: A code: unpriced_model
+    """
+
+    FULL_NAME: ClassVar[str] = "hcp.accounts.v1.UsageHeld"
+
+    customer_id: str
+    at: int
+    usage_id: str
+    site_id: str
+    workload_id: str
+    placement_id: str
+    meter: str
+    gpu_model: str
+    interval_start: int
+    interval_end: int
+    contract_id: str
+    tariff_id: str
+    quantity: int
+    unit: str
+    reason: str
+
+    def to_record(self) -> Record:
+        return {
+            "customer_id": self.customer_id,
+            "at": self.at,
+            "usage_id": self.usage_id,
+            "site_id": self.site_id,
+            "workload_id": self.workload_id,
+            "placement_id": self.placement_id,
+            "meter": self.meter,
+            "gpu_model": self.gpu_model,
+            "interval_start": self.interval_start,
+            "interval_end": self.interval_end,
+            "contract_id": self.contract_id,
+            "tariff_id": self.tariff_id,
+            "quantity": self.quantity,
+            "unit": self.unit,
+            "reason": self.reason,
+        }
+
+    @classmethod
+    def from_record(cls, record: Record) -> UsageHeld:
+        return cls(
+            customer_id=record["customer_id"],
+            at=record["at"],
+            usage_id=record["usage_id"],
+            site_id=record["site_id"],
+            workload_id=record["workload_id"],
+            placement_id=record["placement_id"],
+            meter=record["meter"],
+            gpu_model=record["gpu_model"],
+            interval_start=record["interval_start"],
+            interval_end=record["interval_end"],
+            contract_id=record["contract_id"],
+            tariff_id=record["tariff_id"],
+            quantity=record["quantity"],
+            unit=record["unit"],
+            reason=record["reason"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UsageRated:
     """What a recorded usage, or a piece of it, costs under the contract in force.
 
@@ -606,6 +730,7 @@ class UsageRecorded:
 
 AccountsEvent = (
     BillingPeriodClosed
+    | CollectionWaived
     | ContractSigned
     | CustomerEnrolled
     | InputRejected
@@ -613,12 +738,14 @@ AccountsEvent = (
     | InvoiceFinalized
     | TariffPublished
     | UsageCollected
+    | UsageHeld
     | UsageRated
     | UsageRecorded
 )
 
 EVENTS: tuple[type[AccountsEvent], ...] = (
     BillingPeriodClosed,
+    CollectionWaived,
     ContractSigned,
     CustomerEnrolled,
     InputRejected,
@@ -626,6 +753,7 @@ EVENTS: tuple[type[AccountsEvent], ...] = (
     InvoiceFinalized,
     TariffPublished,
     UsageCollected,
+    UsageHeld,
     UsageRated,
     UsageRecorded,
 )

@@ -8,6 +8,7 @@ from schemas.events import accounts
 from schemas.events.accounts import AccountsEvent
 from streams.invoicing.contracts import contract_of, on_demand, tariff_of
 from streams.invoicing.cutting import pieces
+from streams.invoicing.holding import has_room, held, priced_at_last
 from streams.invoicing.invoices import MAX_LONG, invoices
 from streams.invoicing.refusals import (
     contract_refusal,
@@ -16,8 +17,9 @@ from streams.invoicing.refusals import (
     refused,
     tariff_refusal,
     too_large,
-    unpriced,
+    too_much_unpriced,
     usage_refusal,
+    waiver_refusal,
 )
 from streams.invoicing.state import Period, State
 from streams.invoicing.usage import rate, rated
@@ -27,11 +29,12 @@ def decide(state: State, event: AccountsEvent) -> list[AccountsEvent]:
     match event:
         case accounts.UsageRecorded():
             return _rate(state, event)
-        case accounts.UsageCollected():
-            return _bill(state, event)
+        case accounts.UsageCollected() if state.is_news(event):
+            return _bill(state, event, event.collected_until)
+        case accounts.CollectionWaived():
+            return _waive(state, event)
         case accounts.TariffPublished():
-            why = tariff_refusal(state, event)
-            return [refused(event, why)] if why and not is_known_tariff(state, event) else []
+            return _publish(state, event)
         case accounts.ContractSigned():
             why = contract_refusal(state, event)
             return [refused(event, why)] if why and not is_known_contract(state, event) else []
@@ -48,32 +51,52 @@ def _rate(state: State, usage: accounts.UsageRecorded) -> list[AccountsEvent]:
     tariffs = {tariff.tariff_id: tariff_of(tariff), **state.tariffs}
     interval = usage.interval_start, usage.interval_end
     ratings: list[AccountsEvent] = []
+    unpriced: list[AccountsEvent] = []
     signed: list[AccountsEvent] = []
     for piece in pieces(contracts, usage.customer_id, interval, usage.quantity):
         contract = contracts[piece.contract_id]
         found = rate(usage, piece.quantity, tariffs[contract.tariff_id])
         if found is None:
-            return [refused(usage, unpriced(usage, contract.tariff_id))]
-        if abs(found.amount_usd_micros) > MAX_LONG:
+            unpriced.append(held(usage, piece, contract))
+        elif abs(found.amount_usd_micros) > MAX_LONG:
             return [refused(usage, too_large(found.amount_usd_micros))]
-        ratings.append(rated(usage, piece, contract, found))
+        else:
+            ratings.append(rated(usage, piece, contract, contract.tariff_id, found))
         if piece.contract_id not in state.contracts:
             signed = [tariff, default]
-    return [*signed, *ratings]
+    if unpriced and not has_room(state, len(unpriced)):
+        return [refused(usage, too_much_unpriced(usage))]
+    return [*signed, *ratings, *unpriced]
 
 
-def _bill(state: State, event: accounts.UsageCollected) -> list[AccountsEvent]:
-    """Close the periods that the new watermark completes, and finish the drafts that are due."""
-    if event.collected_until <= state.watermarks.get(event.site_id, -1):
+def _publish(state: State, event: accounts.TariffPublished) -> list[AccountsEvent]:
+    if is_known_tariff(state, event):
         return []
-    watermarks = {**state.watermarks, event.site_id: event.collected_until}
+    why = tariff_refusal(state, event)
+    return [refused(event, why)] if why else list(priced_at_last(state, event))
+
+
+def _waive(state: State, event: accounts.CollectionWaived) -> list[AccountsEvent]:
+    why = waiver_refusal(state, event)
+    if why is not None:
+        return [refused(event, why)]
+    return _bill(state, event, event.waived_until)
+
+
+def _bill(
+    state: State,
+    event: accounts.UsageCollected | accounts.CollectionWaived,
+    until: int,
+) -> list[AccountsEvent]:
+    """Close the periods that need not wait for a site any longer, and finish the drafts due."""
+    waited = {**state.waited_until(), event.site_id: until}
     answers: list[AccountsEvent] = []
     due = {
         invoice_id: (draft.number, draft.total_usd_micros)
         for invoice_id, draft in state.drafts.items()
-        if draft.auto_finalize and _passed(watermarks, draft.sites, draft.due_at)
+        if draft.auto_finalize and _passed(waited, draft.sites, draft.due_at)
     }
-    for contract_id, start, period in _complete(state, watermarks):
+    for contract_id, start, period in _complete(state, waited):
         contract = state.contracts[contract_id]
         answers.append(
             accounts.BillingPeriodClosed(
@@ -87,7 +110,7 @@ def _bill(state: State, event: accounts.UsageCollected) -> list[AccountsEvent]:
         drafted = list(invoices(state, contract_id, start, period, at=event.at))
         answers += drafted
         due_at = period.ends_at + contract.grace_s * 1000
-        if contract.auto_finalize and _passed(watermarks, period.sites, due_at):
+        if contract.auto_finalize and _passed(waited, period.sites, due_at):
             due |= {draft.invoice_id: (draft.number, draft.total_usd_micros) for draft in drafted}
     for invoice_id, (number, total_usd_micros) in sorted(due.items()):
         answers.append(
@@ -103,14 +126,14 @@ def _bill(state: State, event: accounts.UsageCollected) -> list[AccountsEvent]:
     return answers
 
 
-def _complete(state: State, watermarks: dict[str, int]) -> Iterator[tuple[str, int, Period]]:
+def _complete(state: State, waited: dict[str, int]) -> Iterator[tuple[str, int, Period]]:
     """Each contract's earliest periods, in order, up to the first that still waits for a site."""
     for contract_id, by_start in sorted(state.periods.items()):
         for start, period in sorted(by_start.items()):
-            if not _passed(watermarks, period.sites, period.ends_at):
+            if not _passed(waited, period.sites, period.ends_at):
                 break
             yield contract_id, start, period
 
 
-def _passed(watermarks: dict[str, int], sites: dict[str, None], at: int) -> bool:
-    return all(watermarks.get(site_id, -1) >= at for site_id in sites)
+def _passed(waited: dict[str, int], sites: dict[str, None], at: int) -> bool:
+    return all(waited.get(site_id, -1) >= at for site_id in sites)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from schemas.events import accounts
 from schemas.events.accounts import AccountsEvent
 from streams.invoicing.contracts import contract_of, tariff_of
+from streams.invoicing.holding import hold, release
 from streams.invoicing.invoices import add
 from streams.invoicing.state import Draft, State
 from streams.invoicing.usage import forget, remember
@@ -23,9 +24,15 @@ def evolve(state: State, event: AccountsEvent | RefusedInput[AccountsEvent]) -> 
             state.contracts.setdefault(event.contract_id, contract_of(event))
         case accounts.UsageRated():
             remember(state, event)
+            release(state, event)
             add(state, event)
+        case accounts.UsageHeld():
+            remember(state, event)
+            hold(state, event)
         case accounts.UsageCollected():
             _collect(state, event)
+        case accounts.CollectionWaived():
+            state.waived[event.site_id] = event.waived_until
         case accounts.BillingPeriodClosed():
             _close(state, event)
         case accounts.InvoiceDrafted():
@@ -43,9 +50,11 @@ def retain(state: State) -> bool:
 
 
 def _collect(state: State, event: accounts.UsageCollected) -> None:
-    watermark = max(event.collected_until, state.watermarks.get(event.site_id, 0))
-    state.watermarks[event.site_id] = watermark
-    forget(state, event.site_id, watermark)
+    if not state.is_news(event):
+        return
+    state.watermarks[event.site_id] = event.collected_until
+    state.waived.pop(event.site_id, None)  # it is back, and waited for again
+    forget(state, event.site_id, event.collected_until)
 
 
 def _close(state: State, event: accounts.BillingPeriodClosed) -> None:

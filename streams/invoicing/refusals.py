@@ -6,11 +6,18 @@ Tariff: tariff_id_taken, reserved_id, unknown_currency, duplicate_model, negativ
 too_many_tariffs.
 Contract: contract_id_taken, reserved_id, unknown_tariff, tariff_not_effective,
 unknown_billing_period, bad_grace, contract_overlap, too_many_contracts.
+Waiver: waived_already, waived_ahead, nothing_waits.
 """
 
 from __future__ import annotations
 
-from schemas.events.accounts import ContractSigned, InputRejected, TariffPublished, UsageRecorded
+from schemas.events.accounts import (
+    CollectionWaived,
+    ContractSigned,
+    InputRejected,
+    TariffPublished,
+    UsageRecorded,
+)
 from streams.invoicing.contracts import (
     contract_of,
     on_demand,
@@ -21,14 +28,17 @@ from streams.invoicing.periods import LATEST_MS, PERIODS
 from streams.invoicing.state import (
     MAX_CONTRACTS,
     MAX_GRACE_S,
+    MAX_HELD,
     MAX_TARIFFS,
     State,
 )
 from streams.invoicing.usage import UNITS, recorded_until
 from streams.refusal import Refusal
 
+Judged = UsageRecorded | TariffPublished | ContractSigned | CollectionWaived
 
-def refused(event: UsageRecorded | TariffPublished | ContractSigned, why: Refusal) -> InputRejected:
+
+def refused(event: Judged, why: Refusal) -> InputRejected:
     return InputRejected(
         customer_id=event.customer_id,
         at=event.at,
@@ -168,6 +178,28 @@ def contract_refusal(state: State, event: ContractSigned) -> Refusal | None:
     )
 
 
+def waiver_refusal(state: State, event: CollectionWaived) -> Refusal | None:
+    """Of a waiver; one that says what was waived before would change nothing and is refused."""
+    waited = state.waited_until().get(event.site_id, -1)
+    return _first(
+        (
+            event.waived_until <= waited,
+            "waived_already",
+            f"Nothing waits for {event.site_id} up to {waited} ms any more.",
+        ),
+        (
+            event.waived_until > min(event.at, LATEST_MS),
+            "waived_ahead",
+            "Only what is over can be waived: usage of later is still to come.",
+        ),
+        (
+            not state.awaits(event.site_id),
+            "nothing_waits",
+            f"No open period and no draft of this customer waits for {event.site_id}.",
+        ),
+    )
+
+
 def is_known_tariff(state: State, event: TariffPublished) -> bool:
     return state.tariffs.get(event.tariff_id) == tariff_of(event)
 
@@ -177,8 +209,8 @@ def is_known_contract(state: State, event: ContractSigned) -> bool:
     return known is not None and same_terms(known, contract_of(event))
 
 
-def unpriced(usage: UsageRecorded, tariff_id: str) -> Refusal:
-    told = f"Tariff {tariff_id!r} has no price for {usage.gpu_model!r}."
+def too_much_unpriced(usage: UsageRecorded) -> Refusal:
+    told = f"Nobody has said a price for {usage.gpu_model!r}, and {MAX_HELD} pieces wait for one."
     return Refusal("unpriced_model", told)
 
 
@@ -200,7 +232,7 @@ def _first(*checks: tuple[bool, str, str]) -> Refusal | None:
     return next((Refusal(reason, detail) for broken, reason, detail in checks if broken), None)
 
 
-def _subject(event: UsageRecorded | TariffPublished | ContractSigned) -> str:
+def _subject(event: Judged) -> str:
     match event:
         case UsageRecorded():
             return event.usage_id
@@ -208,3 +240,5 @@ def _subject(event: UsageRecorded | TariffPublished | ContractSigned) -> str:
             return event.tariff_id
         case ContractSigned():
             return event.contract_id
+        case CollectionWaived():
+            return event.site_id

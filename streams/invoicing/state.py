@@ -1,8 +1,8 @@
 """What invoicing remembers of one customer.
 
-Bounds: usage is held until its period is drafted; how far each placement was recorded, until its
-site's watermark passes that; tariffs and contracts are limited in number; a draft is held until it
-is final.
+Bounds: rated usage is kept until its period is drafted; usage without a price until a tariff has
+one, MAX_HELD pieces; how far each placement was recorded, until its site's watermark passes that;
+tariffs and contracts are limited in number; a draft is kept until it is final.
 """
 
 from __future__ import annotations
@@ -10,8 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from schemas.events.accounts import UsageCollected
+
 MAX_TARIFFS = 1_000
 MAX_CONTRACTS = 1_000
+MAX_HELD = 10_000
+"""Pieces of usage that wait for a price; one more is refused."""
+
 MAX_GRACE_S = 30 * 24 * 3600
 
 
@@ -85,12 +90,29 @@ class Draft:
 
 
 @dataclass(slots=True, kw_only=True)
+class Held:
+    """A piece of usage that nobody has said a price for."""
+
+    site_id: str
+    workload_id: str
+    placement_id: str
+    meter: str
+    gpu_model: str
+    ends_at: int
+    contract_id: str
+    quantity: int
+    unit: str
+
+
+@dataclass(slots=True, kw_only=True)
 class State:
     """A customer.
 
     periods: open ones, by contract and start
+    held: what waits for a price, by usage and start
     drafts: by invoice
     watermarks: by site
+    waived: by site, up to when it is not waited for; ahead of its watermark, and gone with the next
     recorded: the end of the newest usage rated, by site, meter and placement; see `usage`
     """
 
@@ -98,9 +120,24 @@ class State:
     tariffs: dict[str, Tariff] = field(default_factory=dict)
     contracts: dict[str, Contract] = field(default_factory=dict)
     periods: dict[str, dict[int, Period]] = field(default_factory=dict)
+    held: dict[str, dict[int, Held]] = field(default_factory=dict)
     drafts: dict[str, Draft] = field(default_factory=dict)
     watermarks: dict[str, int] = field(default_factory=dict)
+    waived: dict[str, int] = field(default_factory=dict)
     recorded: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+
+    def is_news(self, event: UsageCollected) -> bool:
+        return event.collected_until > self.watermarks.get(event.site_id, -1)
+
+    def waited_until(self) -> dict[str, int]:
+        """By site, up to when nothing more of it holds up a period."""
+        return {**self.watermarks, **self.waived}
+
+    def awaits(self, site_id: str) -> bool:
+        """Whether a period or a draft waits, or will wait, for a site."""
+        waited = [draft.sites for draft in self.drafts.values()]
+        waited += [p.sites for by_start in self.periods.values() for p in by_start.values()]
+        return any(site_id in sites for sites in waited)
 
 
 def upcast_2(state: dict[str, Any]) -> dict[str, Any]:

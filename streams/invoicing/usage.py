@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from schemas.events.accounts import AccountsEvent, UsageRated, UsageRecorded
+from schemas.events.accounts import AccountsEvent, UsageHeld, UsageRated, UsageRecorded
 from streams.invoicing.contracts import ANY_MODEL, usd_micros
 from streams.invoicing.cutting import Piece
 from streams.invoicing.invoices import LIST_PRICE, TARIFF, billing_period
@@ -52,7 +52,9 @@ def rate(usage: UsageRecorded, quantity: int, tariff: Tariff) -> Rate | None:
     return None if agreed is None else Rate(TARIFF, gpu_time.amount_usd_micros(quantity, agreed))
 
 
-def rated(usage: UsageRecorded, piece: Piece, contract: Contract, found: Rate) -> UsageRated:
+def rated(
+    usage: UsageRecorded, piece: Piece, contract: Contract, tariff_id: str, found: Rate
+) -> UsageRated:
     period_start, _ = billing_period(contract, piece.start)
     return UsageRated(
         customer_id=usage.customer_id,
@@ -63,7 +65,7 @@ def rated(usage: UsageRecorded, piece: Piece, contract: Contract, found: Rate) -
         meter=usage.meter,
         interval_start=piece.start,
         contract_id=piece.contract_id,
-        tariff_id=contract.tariff_id,
+        tariff_id=tariff_id,
         quantity=piece.quantity,
         unit=usage.unit,
         amount_usd_micros=found.amount_usd_micros,
@@ -91,12 +93,18 @@ def recorded_until(state: State, usage: UsageRecorded) -> int:
     return by_placement.get(usage.placement_id, 0)
 
 
-def remember(state: State, rating: UsageRated) -> None:
-    """Raises ValueError for an old rating without its usage: `completed` gives it what it lacks."""
-    if rating.placement_id is None or rating.interval_end is None:
-        raise ValueError(f"the rating of {rating.usage_id} does not name its placement")
-    by_placement = state.recorded.setdefault(rating.site_id, {}).setdefault(rating.meter, {})
-    by_placement[rating.placement_id] = rating.interval_end
+def remember(state: State, said: UsageRated | UsageHeld) -> None:
+    """What starts before the watermark is refused for that, and needs no remembering.
+
+    Raises ValueError for an old rating without its usage: `completed` gives it what it lacks.
+    """
+    if said.placement_id is None or said.interval_end is None:
+        raise ValueError(f"the rating of {said.usage_id} does not name its placement")
+    if said.interval_end <= state.watermarks.get(said.site_id, 0):
+        return
+    by_placement = state.recorded.setdefault(said.site_id, {}).setdefault(said.meter, {})
+    until = by_placement.get(said.placement_id, 0)
+    by_placement[said.placement_id] = max(until, said.interval_end)
 
 
 def forget(state: State, site_id: str, watermark: int) -> None:

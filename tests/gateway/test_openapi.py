@@ -49,7 +49,7 @@ def test_what_the_contract_promises_is_there() -> None:
         *("/sites/{site_id}", "/sites/{site_id}/plan", "/units/{unit_id}", "/capacity"),
         *("/sites/{site_id}/curtailments", "/curtailments/{curtailment_id}", "/prices/power"),
         *("/prices/hash", "/profitability", "/usage", "/invoices", "/invoices/{invoice_id}"),
-        *("/alerts", "/decisions/{decision_id}", "/health", "/report"),
+        *("/sites/{site_id}/waivers", "/alerts", "/decisions/{decision_id}", "/health", "/report"),
     }
     assert {PREFIX + path for path in paths} == set(SPEC["paths"])
 

@@ -15,7 +15,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from gateway.app import create_app
 from schemas.envelope import Envelope, produced
-from schemas.events import intake, sites
+from schemas.events import accounts, intake, sites
 from schemas.topics import SITES, Event
 from tests.gateway.conftest import HERE, Platform
 from tests.projections.story import START, tell
@@ -299,6 +299,32 @@ def test_a_curtailment_is_requested_listed_and_lifted(client: httpx.Client, log:
     )
     again = attempts(client.delete, f"/api/v1/curtailments/{accepted['curtailment_id']}")
     assert again.status_code == 409
+
+
+def test_a_wait_for_a_site_is_waived(client: httpx.Client, log: Log) -> None:
+    body = {"customer_id": "acme", "until": "2024-09-01T00:00:00Z", "reason": "burned down"}
+    headers = {"Idempotency-Key": "waive-once"}
+    accepted = client.post("/api/v1/sites/beta/waivers", json=body, headers=headers)
+    assert accepted.status_code == 202, accepted.text
+    event, _ = log.at(accepted.json()["position"])
+    assert isinstance(event, accounts.CollectionWaived)
+    assert (event.customer_id, event.site_id, event.waived_until, event.reason) == (
+        *("acme", "beta", 1_725_148_800_000, "burned down"),
+    )
+    assert event.at >= event.waived_until
+    again = client.post("/api/v1/sites/beta/waivers", json=body, headers=headers)
+    assert again.json() == accepted.json()
+
+
+@pytest.mark.parametrize(
+    ("site", "until", "status"),
+    [("beta", "2099-01-01T00:00:00Z", 422), ("atlantis", "2024-09-01T00:00:00Z", 404)],
+)
+def test_a_waiver_of_what_is_to_come_or_of_nowhere_is_refused(
+    client: httpx.Client, site: str, until: str, status: int
+) -> None:
+    body = {"customer_id": "acme", "until": until}
+    assert client.post(f"/api/v1/sites/{site}/waivers", json=body).status_code == status
 
 
 def test_a_curtailment_id_belongs_to_one_request_on_each_site(client: httpx.Client) -> None:

@@ -10,6 +10,7 @@ from schemas.topics import SITES, Event, topic_of
 
 T0 = 1_725_148_800_000
 MIDNIGHT = datetime(2024, 9, 1, tzinfo=UTC)
+MIDNIGHT_MS = 1_725_148_800_000
 
 
 def record(event: Event, *, offset: int = 7, answers: int | None = None) -> LogRecord:
@@ -18,4 +19,4 @@ def record(event: Event, *, offset: int = 7, answers: int | None = None) -> LogR
     if answers is not None:
         cause = Cause("routing", SITES.name, 0, answers, 0, 1)
         envelope = answered(event, agent="routing", version="1", input=envelope, cause=cause)
-    return LogRecord(topic_of(type(event)), 0, offset, event, envelope)
+    return LogRecord(topic_of(type(event)), 0, offset, event, envelope, timestamp_ms=MIDNIGHT_MS)

@@ -333,7 +333,12 @@ Operations = Callable[[LogRecord], list[Operation]]
             [
                 Put(
                     usage.COLLECTIONS,
-                    {"site_id": "alpha", "customer_id": "c1", "collected_until": MIDNIGHT},
+                    {
+                        "site_id": "alpha",
+                        "customer_id": "c1",
+                        "collected_until": MIDNIGHT,
+                        "heard_at": MIDNIGHT,
+                    },
                 )
             ],
             id="usage collected",
