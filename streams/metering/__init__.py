@@ -10,7 +10,8 @@ answered, by the same rules: `refusals.py`), and readings that contradict earlie
 their hour was collected (`readings.py` names every reason).
 
 What is left out is counted by reason in the state, and shown as the metric `hcp_streams_left_out`.
-It is no event: on the account log it would need a customer, and nobody knows any more whose a meter
+GPU time beyond a year of one jump of the clock is counted there too (`intervals.py`). It is no
+event: on the account log it would need a customer, and nobody knows any more whose a meter
 is that comes after its hour was collected; on the site log routing refuses inputs, and it does not
 know what metering has collected. The meter itself stays on the site log and in the read model of
 energy, which counts what was drawn, billed or not.

@@ -35,6 +35,8 @@ def retain(state: State) -> bool:
 def left_out(state: State) -> dict[str, int]:
     """For operators, see the package."""
     by_reason = {f"{reason}_wh": wh for reason, wh in sorted(state.left_out_wh.items())}
+    if state.left_out_gpu_us:
+        by_reason["beyond_a_years_jump_gpu_us"] = state.left_out_gpu_us
     return {"refused_inputs": state.refused, **by_reason}
 
 

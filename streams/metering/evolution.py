@@ -9,7 +9,7 @@ from __future__ import annotations
 from schemas.events import sites
 from schemas.events.sites import SitesEvent
 from streams.metering.collection import collectable_until, forget
-from streams.metering.intervals import floor_to
+from streams.metering.intervals import beyond_jump_ms, floor_to
 from streams.metering.readings import read
 from streams.metering.state import MAX_WAITING_PRICES, Customer, Placement, Price, State, Unit
 from streams.quantities import HOUR_MS
@@ -38,8 +38,7 @@ def evolve(state: State, event: SitesEvent | RefusedInput[SitesEvent]) -> State:
         case sites.TimePassed():
             _advance(state, event)
         case sites.HourClosed() if state.now is not None:
-            state.closed_until = max(state.closed_until, event.closed_until)
-            _move_on(state, state.now)
+            _closed(state, event.closed_until, state.now)
         case sites.PowerPricePublished():
             _price(state, event)
         case sites.EnergyMetered():
@@ -86,6 +85,14 @@ def _advance(state: State, event: sites.TimePassed) -> None:
         placement.starts_at = event.at
 
 
+def _closed(state: State, until: int, now: int) -> None:
+    for placement in state.placements.values():
+        if placement.ends_at is None:
+            _leave_out(state, placement, until)
+    state.closed_until = max(state.closed_until, until)
+    _move_on(state, now)
+
+
 def _move_on(state: State, now: int) -> None:
     """Move on to where the answers to the same event said that everything is collected."""
     until = collectable_until(state, now, state.closed_until)
@@ -127,6 +134,14 @@ def _stop(state: State, event: sites.WorkloadReleased | sites.WorkloadRequeued) 
     if placement is not None and placement.ends_at is None:
         placement.ends_at = max(clocked(state, event.at), placement.starts_at)
         placement.billed = not is_failed_switch(event)
+        if placement.billed:
+            _leave_out(state, placement, placement.ends_at)
+
+
+def _leave_out(state: State, placement: Placement, until: int) -> None:
+    """What `gpu_time` does not record of it when the clock jumped too far."""
+    beyond_ms = beyond_jump_ms(max(placement.starts_at, state.closed_until), until)
+    state.left_out_gpu_us += placement.gpu_milli * beyond_ms
 
 
 def clocked(state: State, at: int) -> int:

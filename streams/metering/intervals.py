@@ -12,7 +12,8 @@ MAX_SLICES = 48
 """A clock that jumps two days or more gives hours for two days and one long slice for the rest."""
 
 MAX_JUMP_MS = 366 * DAY_MS
-"""A clock that jumps further is broken: nobody is billed for more than a year of its jump."""
+"""A clock that jumps further is broken: nobody is billed for more than a year of its jump, and what
+is left out is counted."""
 
 
 def hourly(start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -26,6 +27,11 @@ def hourly(start: int, end: int) -> Iterator[tuple[int, int]]:
         start = cut
     if start < end:
         yield start, end
+
+
+def beyond_jump_ms(start: int, end: int) -> int:
+    """How much of [start, end) is in none of its pieces."""
+    return max(0, end - start - MAX_JUMP_MS)
 
 
 def floor_to(at: int, step_ms: int) -> int:

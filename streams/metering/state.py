@@ -108,6 +108,7 @@ class State:
     price_starts: those that routing keeps, see `streams.site_memory`
     refused: inputs that concern metering and were left out, in whole or in part
     left_out_wh: by reason, see `readings`
+    left_out_gpu_us: of placements, beyond what one jump of the clock is billed for
     """
 
     site_id: str
@@ -125,3 +126,4 @@ class State:
     price_starts: list[int] = field(default_factory=list)
     refused: int = 0
     left_out_wh: dict[str, int] = field(default_factory=dict)
+    left_out_gpu_us: int = 0

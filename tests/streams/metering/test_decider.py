@@ -14,6 +14,7 @@ from schemas.events.sites import SitesEvent
 from streams.invoicing.state import MAX_GRACE_S
 from streams.metering.agent import AGENT
 from streams.metering.intervals import DAY_MS, HOUR_MS, QUARTER_MS
+from streams.metering.intervals import MAX_JUMP_MS as YEAR_MS
 from streams.metering.state import ALLOWANCE_MS, IDLE_MS, MAX_AHEAD_MS, MAX_READING_MS
 from streams.site_inputs import MAX_JUMP_MS
 from tests.streams.metering.site import (
@@ -302,6 +303,15 @@ def test_one_tick_from_far_ahead_moves_nothing_and_a_second_confirms_it() -> Non
     assert folded.state.now == far + 1
     folded.fold(tick(10**17))
     assert folded.state.now == far + 1
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_gpu_time_beyond_a_year_of_one_jump_is_counted_as_left_out(ended: bool) -> None:
+    far = at(10) + YEAR_MS + HOUR_MS
+    folded = running_site().fold(queued(), placed(when=at(10)), tick(far), tick(far + 1))
+    folded.fold(*([released(when=far)] if ended else []), closed(far), closed(far))
+    assert sum(u.quantity for u in folded.usage("gpu_time")) == YEAR_MS * 1000
+    assert AGENT.left_out(folded.state)["beyond_a_years_jump_gpu_us"] == HOUR_MS * 1000
 
 
 def test_gpu_time_carries_the_list_price_of_its_placement() -> None:

@@ -10,6 +10,7 @@ from streams.metering.intervals import (
     HOUR_MS,
     MAX_JUMP_MS,
     MAX_SLICES,
+    beyond_jump_ms,
     covers,
     hourly,
     union_ms,
@@ -41,6 +42,8 @@ def test_a_long_jump_ends_in_one_long_slice() -> None:
 
 def test_a_broken_clock_bills_a_year_at_most() -> None:
     assert list(hourly(0, 10**14))[-1][1] == MAX_JUMP_MS
+    assert beyond_jump_ms(0, 10**14) == 10**14 - MAX_JUMP_MS
+    assert beyond_jump_ms(5, 5 + MAX_JUMP_MS) == beyond_jump_ms(9, 5) == 0
 
 
 @given(st.lists(st.tuples(st.integers(-20, 20), st.integers(-20, 20)), max_size=6))
