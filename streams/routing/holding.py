@@ -22,15 +22,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import NamedTuple
 
 from streams.quantities import DAY_MS
 from streams.routing.capacity import PowerClass, carried, least_w, most
 from streams.routing.economics import power_cost
-from streams.routing.index import QueueKey, Shape, free_by_power, shapes, shared_fit
+from streams.routing.index import (
+    QueueKey,
+    Shape,
+    free_by_power,
+    shape_of,
+    shapes,
+    shared_fit,
+)
 from streams.routing.state import State, revenue_micros
 
 HOLD_AFTER_MS = DAY_MS
+MAX_EXAMINED = 256
+"""Of those that wait longest, how many are looked at beside the first of each shape. Behind more
+than so many, one holds when it is the first of its shape."""
 MAX_HOLDERS = 16
 """Who hold at a time. The rest, behind them in the queue, hold when those are placed."""
 
@@ -55,7 +66,7 @@ NOTHING = Held()
 
 
 class Holder(NamedTuple):
-    """The first of a shape, which has waited long, and the models it could run on alone."""
+    """The first of a shape that has waited long, and the models it could run on alone."""
 
     key: QueueKey
     models: tuple[str, ...]
@@ -67,10 +78,9 @@ def holders(state: State) -> list[Holder]:
     now, waiting = state.now, state.index.waiting
     if now is None or not waiting or now - waiting[0][0] < HOLD_AFTER_MS:
         return []
-    due = [(keys[0], shape) for shape, keys in shapes(state) if _is_due(state, keys[0], now)]
     alone: dict[str, list[PowerClass]] = {}
     found: list[Holder] = []
-    for key, shape in sorted(due):
+    for key, shape in _due(state, now):
         models = tuple(model for model in shape[0] if _runs_alone(state, model, shape, alone))
         if models:
             found.append(Holder(key, models, shape))
@@ -81,6 +91,21 @@ def holders(state: State) -> list[Holder]:
 
 def is_due(waited_ms: int) -> bool:
     return (waited_ms // HOLD_AFTER_MS).bit_length() % 2 == 1
+
+
+def _due(state: State, now: int) -> list[tuple[QueueKey, Shape]]:
+    """Of each shape the first that is due, in the order of the queue. One that ranks before it and
+    has not waited long takes nothing from its hold: it may not stay."""
+    found = {shape: keys[0] for shape, keys in shapes(state) if _is_due(state, keys[0], now)}
+    for queued_at, workload_id in islice(state.index.waiting, MAX_EXAMINED):
+        if now - queued_at < HOLD_AFTER_MS:
+            break  # and so are all that follow
+        if not is_due(now - queued_at):
+            continue
+        workload = state.workloads[workload_id]
+        shape, key = shape_of(state, workload), workload.queue_key
+        found[shape] = min(key, found.get(shape, key))
+    return sorted((key, shape) for shape, key in found.items())
 
 
 def _is_due(state: State, key: QueueKey, now: int) -> bool:

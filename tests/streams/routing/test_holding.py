@@ -13,6 +13,7 @@ from tests.streams.routing.site import (
     HOUR,
     NOON,
     SiteUnderTest,
+    cancelled,
     completed,
     configured,
     curtailment,
@@ -123,6 +124,52 @@ def test_a_hold_ends() -> None:
     # Then a longer hold outlasts it
     site.given(time(NOON + 5 * DAY))
     assert placed_ids(site.when(completed("long"))) == ["big"]
+
+
+def placed_after(urgent: list[tuple[int, int]]) -> int:
+    """The hour in which big, three of three GPUs, is placed on a site where jobs of 20 hours
+    overlap, while urgent gangs of the same shape come and are withdrawn at these hours."""
+    site = SiteUnderTest(site_w=2_100, fa_w=2_100)
+    site.gpus(3)
+    ends: dict[str, int] = {}
+    running: dict[str, int] = {}
+    for hour in range(24 * 20):
+        seen = site.when(time(NOON + hour * HOUR))
+        for workload_id in sorted(known for known in ends if ends[known] == hour):
+            seen += site.when(completed(workload_id, running.pop(workload_id)))
+        if hour == 1:
+            seen += site.when(submitted("big", count=3))
+        for number, (comes, goes) in enumerate(urgent):
+            if hour == goes and f"u{number}" in site.state.workloads:
+                seen += site.when(cancelled(f"u{number}"))
+            if hour == comes:
+                seen += site.when(submitted(f"u{number}", count=3, priority=9))
+        seen += site.when(submitted(f"j{hour}"))
+        for placed in of(sites.WorkloadPlaced, seen):
+            running[placed.workload_id] = placed.attempt
+            ends[placed.workload_id] = hour + 20
+            if placed.workload_id == "big":
+                return hour
+    raise AssertionError("big was never placed")
+
+
+def test_seven_urgent_gangs_that_do_not_stay_end_no_hold() -> None:
+    alone = placed_after([])
+    assert placed_after([(14 + 4 * number, 17 + 4 * number) for number in range(7)]) == alone
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_ranks_before_and_goes_before_anything_is_free_delays_no_older_one(seed: int) -> None:
+    """Random urgent gangs of the same shape, none of which is there when the last GPU is free."""
+    pick = random.Random(seed)
+    alone = placed_after([])
+    urgent: list[tuple[int, int]] = []
+    hour = pick.randrange(2, 12)
+    while hour < alone - 1:
+        goes = min(alone - 1, hour + pick.randrange(1, 9))
+        urgent.append((hour, goes))
+        hour = goes + pick.randrange(1, 5)
+    assert placed_after(urgent) == alone
 
 
 LONGEST_DAYS = 3
