@@ -42,6 +42,11 @@ class Decision(msgspec.Struct, frozen=True):
     alternatives: list[Alternative]
 
 
+class Alert(msgspec.Struct, frozen=True):
+    detail: str
+    cleared_at: str | None = None
+
+
 class Explanation(msgspec.Struct, frozen=True):
     """The gateway's answer, as far as it is shown; newest decision first."""
 
@@ -49,6 +54,7 @@ class Explanation(msgspec.Struct, frozen=True):
     decisions: list[Decision]
     pending_because: str | None = None
     queue_position: int | None = None
+    alerts: list[Alert] = []
 
 
 def path(workload_id: str) -> str:
@@ -66,6 +72,9 @@ def print_explanation(console: Console, explanation: Explanation) -> None:
     say(console, standing(explanation))
     if explanation.pending_because:
         say(console, f"It waits: {explanation.pending_because}")
+    for alert in explanation.alerts:
+        if alert.cleared_at is None:
+            say(console, f"Alert: {alert.detail}")
     workload = explanation.workload
     if workload.state in UNFULFILLED:
         say(console, f"Why: {workload.detail or workload.reason}")

@@ -375,6 +375,15 @@ async def decisions_about(database: Database, subject: str, limit: int) -> list[
     )
 
 
+async def alerts_about(database: Database, workload_id: str, limit: int) -> list[Row]:
+    """Newest first."""
+    return await database.rows(
+        """SELECT * FROM alerts WHERE workload_id = %(workload_id)s
+           ORDER BY raised_at DESC, alert_id DESC LIMIT %(limit)s""",
+        {"workload_id": workload_id, "limit": limit},
+    )
+
+
 async def alerts(
     database: Database, limit: int, after: Key | None, *, site_id: str | None, active: bool | None
 ) -> list[Row]:

@@ -12,7 +12,7 @@ TABLE = Table(
     key=("alert_id",),
     columns=(
         *("alert_id", "site_id", "kind", "severity", "unit_id", "detail"),
-        *("raised_at", "cleared_at", "clear_reason"),
+        *("raised_at", "cleared_at", "clear_reason", "workload_id"),
     ),
 )
 
@@ -30,6 +30,7 @@ def operations(record: LogRecord) -> list[Operation]:
                 "raised_at": moment(event.at),
                 "cleared_at": None,
                 "clear_reason": None,
+                "workload_id": event.workload_id,
             }
             return [Put(TABLE, row)]
         case sites.AlertCleared() as event:

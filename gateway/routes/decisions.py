@@ -66,6 +66,7 @@ class Alert(BaseModel):
     kind: str
     severity: str
     unit_id: str | None
+    workload_id: str | None
     detail: str
     raised_at: Time
     cleared_at: Time | None

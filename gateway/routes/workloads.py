@@ -17,7 +17,7 @@ from gateway.endpoints import Call, Endpoint, NoBody, Query, get
 from gateway.errors import NotFound
 from gateway.kept_answers import IDEMPOTENCY_KEY, key_faults
 from gateway.pages import Int32, Order, Page, PageQuery
-from gateway.routes.decisions import Decision
+from gateway.routes.decisions import Alert, Decision
 from gateway.values import Number, Text, Time
 
 State = Literal["queued", "switching", "running", "completed", "cancelled", "failed", "rejected"]
@@ -100,6 +100,7 @@ class Explanation(BaseModel):
     pending_because: str | None = Field(description="Null unless it waits")
     queue_position: int | None
     decisions: list[Decision] = Field(description=f"Newest first, at most {EXPLAINED}")
+    alerts: list[Alert] = Field(description=f"About it, newest first, at most {EXPLAINED}")
 
 
 async def list_workloads(gateway: Gateway, call: Call[WorkloadsQuery, NoBody]) -> Page[Workload]:
@@ -132,11 +133,13 @@ async def explain_workload(gateway: Gateway, call: Call[Query, NoBody]) -> Expla
     row = await _row(gateway, call.path["workload_id"])
     workload_id, waits = row["workload_id"], row["state"] == "queued"
     decisions = await queries.decisions_about(gateway.database, workload_id, EXPLAINED)
+    alerts = await queries.alerts_about(gateway.database, workload_id, EXPLAINED)
     return Explanation(
         workload=Workload.model_validate(row),
         pending_because=_pending(row, decisions) if waits else None,
         queue_position=await queries.queue_place(gateway.database, workload_id) if waits else None,
         decisions=[Decision.of(decision) for decision in decisions],
+        alerts=[Alert.model_validate(alert) for alert in alerts],
     )
 
 

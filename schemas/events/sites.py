@@ -250,6 +250,7 @@ class AlertRaised:
     severity: warning or critical
     unit_id: The unit it is about
     detail: A sentence for people
+    workload_id: The workload it is about
     """
 
     FULL_NAME: ClassVar[str] = "hcp.sites.v1.AlertRaised"
@@ -261,6 +262,7 @@ class AlertRaised:
     severity: str
     unit_id: str | None = None
     detail: str
+    workload_id: str | None = None
 
     def to_record(self) -> Record:
         return {
@@ -271,6 +273,7 @@ class AlertRaised:
             "severity": self.severity,
             "unit_id": self.unit_id,
             "detail": self.detail,
+            "workload_id": self.workload_id,
         }
 
     @classmethod
@@ -283,6 +286,7 @@ class AlertRaised:
             severity=record["severity"],
             unit_id=record["unit_id"],
             detail=record["detail"],
+            workload_id=record["workload_id"],
         )
 
 
@@ -1511,7 +1515,11 @@ class WorkloadRequeued:
     workload_id: The workload
     placement_id: The placement that ended
     customer_id: Who pays
-    reason: unit_failed, switch_failed, curtailment or cap
+    reason: unit_failed, unit_changed, switch_failed, curtailment or cap
+    unit_id: The unit that failed, or did not switch; null when that is not why, and in older
+        records
+    suspect: The unit failed so soon that the workload may be why: counts against its retries
+    blamed: It also ran there, and alone: so many different units, and it is given up
     """
 
     FULL_NAME: ClassVar[str] = "hcp.sites.v1.WorkloadRequeued"
@@ -1522,6 +1530,9 @@ class WorkloadRequeued:
     placement_id: str
     customer_id: str
     reason: str
+    unit_id: str | None = None
+    suspect: bool = False
+    blamed: bool = False
 
     def to_record(self) -> Record:
         return {
@@ -1531,6 +1542,9 @@ class WorkloadRequeued:
             "placement_id": self.placement_id,
             "customer_id": self.customer_id,
             "reason": self.reason,
+            "unit_id": self.unit_id,
+            "suspect": self.suspect,
+            "blamed": self.blamed,
         }
 
     @classmethod
@@ -1542,6 +1556,9 @@ class WorkloadRequeued:
             placement_id=record["placement_id"],
             customer_id=record["customer_id"],
             reason=record["reason"],
+            unit_id=record["unit_id"],
+            suspect=record["suspect"],
+            blamed=record["blamed"],
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from schemas.events.sites import SitesEvent
 from schemas.topics import SITES
 from streams.definition import Agent
@@ -11,6 +13,14 @@ from streams.routing.draft import POLICY_VERSION
 from streams.routing.evolution import evolve
 from streams.routing.state import State
 
+
+def _placed_since_now(state: dict[str, Any]) -> dict[str, Any]:
+    """From 2: how long a workload has had its units was not kept; it counts from here on."""
+    for workload in state["workloads"].values():
+        workload["placed_at"] = state["now"] if workload["placed"] else None
+    return state
+
+
 AGENT: Agent[State, SitesEvent] = Agent(
     name=NAME,
     version=POLICY_VERSION,
@@ -19,6 +29,7 @@ AGENT: Agent[State, SitesEvent] = Agent(
     initial=State,
     decide=decide,
     evolve=evolve,
-    state_version="2",
+    state_version="3",
     retain=retain,
+    upcasters={"2": _placed_since_now},
 )

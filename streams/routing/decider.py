@@ -50,6 +50,7 @@ from streams.routing.admission import release_impossible
 from streams.routing.curtailment import answer_limits
 from streams.routing.draft import Answer, Draft
 from streams.routing.evolution import OWN, take
+from streams.routing.overdue import raise_overdue
 from streams.routing.plan import apply_plan
 from streams.routing.rejection import OfUnit, refuse, subject_of
 from streams.routing.state import GPU, State
@@ -182,6 +183,7 @@ def _tick(draft: Draft, before: int | None, offer_changed: bool) -> None:
         draft.emit(HourClosed(site_id=draft.state.site_id, at=draft.at, closed_until=hour))
     answer_limits(draft, draft.state.site_id)
     place_waiting(draft)
+    raise_overdue(draft)
     if offer_changed or draft.state.offer_changed:
         draft.summarize()
 
@@ -196,7 +198,12 @@ def _end(
     """The hardware's word about the present placement. About an earlier one it comes too late."""
     workload = draft.state.workloads.get(event.workload_id)
     if workload is not None and workload.placed and workload.placement_id == event.placement_id:
+        unit_ids = workload.units
         draft.release(workload, outcome, reason, detail)
+        if outcome == "failed":
+            units.suspect(draft, unit_ids)
+        else:
+            units.cleared(draft, unit_ids)
         place_waiting(draft)
 
 

@@ -15,6 +15,7 @@ from schemas.events.sites import (
     WorkloadRequeued,
 )
 from streams.routing.evolution import apply
+from streams.routing.index import OVERDUE
 from streams.routing.state import State, Unit, Workload, usd
 from streams.site_inputs import possible_time
 
@@ -64,7 +65,16 @@ class Draft:
             )
         )
 
-    def requeue(self, workload: Workload, reason: str) -> None:
+    def requeue(
+        self,
+        workload: Workload,
+        reason: str,
+        unit_id: str | None = None,
+        *,
+        suspect: bool = False,
+        blamed: bool = False,
+    ) -> None:
+        """unit_id: the unit that is why, where one is; suspect, blamed: see `retries.Loss`"""
         self.emit(
             WorkloadRequeued(
                 site_id=self.state.site_id,
@@ -73,8 +83,12 @@ class Draft:
                 placement_id=workload.placement_id,
                 customer_id=workload.customer_id,
                 reason=reason,
+                unit_id=unit_id,
+                suspect=suspect,
+                blamed=blamed,
             )
         )
+        self.clear_alert(workload.workload_id, OVERDUE, "It gave its units back.")
 
     def release(self, workload: Workload, outcome: str, reason: str, detail: str = "") -> None:
         """reason: a code that only routing chooses, since bills depend on it; detail: the words of
@@ -91,25 +105,36 @@ class Draft:
                 detail=detail,
             )
         )
+        self.clear_alert(workload.workload_id, OVERDUE, "It ended.")
 
-    def raise_alert(self, unit_id: str, kind: str, severity: str, detail: str) -> None:
-        """Once for a unit and kind, until it is cleared."""
-        if f"{kind}/{unit_id}" in self.state.alerts:
+    def raise_alert(
+        self,
+        unit_id: str | None,
+        kind: str,
+        severity: str,
+        detail: str,
+        workload_id: str | None = None,
+    ) -> None:
+        """About a unit or a workload: once for it and the kind, until it is cleared."""
+        subject = unit_id if workload_id is None else workload_id
+        assert subject is not None
+        if f"{kind}/{subject}" in self.state.alerts:
             return
         self.emit(
             AlertRaised(
                 site_id=self.state.site_id,
                 at=self.at,
-                alert_id=self.new_id(kind, unit_id),
+                alert_id=self.new_id(kind, subject),
                 kind=kind,
                 severity=severity,
                 unit_id=unit_id,
                 detail=detail,
+                workload_id=workload_id,
             )
         )
 
-    def clear_alert(self, unit_id: str, kind: str, reason: str) -> None:
-        alert_id = self.state.alerts.get(f"{kind}/{unit_id}")
+    def clear_alert(self, subject: str, kind: str, reason: str) -> None:
+        alert_id = self.state.alerts.get(f"{kind}/{subject}")
         if alert_id is not None:
             self.emit(
                 AlertCleared(

@@ -35,12 +35,13 @@ from schemas.events.sites import (
     WorkloadRejected,
     WorkloadReleased,
     WorkloadRequeued,
+    WorkloadStarted,
     WorkloadSubmitted,
 )
 from streams.quantities import MS_PER_S
 from streams.refusal import CLOCK_JUMP, RefusedInput
 from streams.routing import lifecycle, prices
-from streams.routing.index import Index, limit_w
+from streams.routing.index import OVERDUE, Index, limit_w
 from streams.routing.registry import change_unit, register, run_unit
 from streams.routing.state import Curtailment, State, micros
 from streams.site_memory import MAX_LIFTED
@@ -192,6 +193,7 @@ def _recover_unit(state: State, event: UnitRecovered) -> None:
     unit = state.units[event.unit_id]
     drained = unit.drained and unit.failed
     change_unit(state, unit, failed=False, drained=drained, failed_switches=0)
+    state.journal.set(unit, "failed_workloads", [])
     _offer(state)
 
 
@@ -227,7 +229,10 @@ def _assign_mode(state: State, event: UnitModeAssigned) -> None:
 
 
 def _raise_alert(state: State, event: AlertRaised) -> None:
-    state.journal.put(state.alerts, f"{event.kind}/{event.unit_id}", event.alert_id)
+    subject = event.unit_id if event.workload_id is None else event.workload_id
+    if event.kind == OVERDUE and event.workload_id is not None:
+        lifecycle.unwatch(state, state.workloads[event.workload_id])
+    state.journal.put(state.alerts, f"{event.kind}/{subject}", event.alert_id)
     if event.kind == SWITCH_FAILING and event.unit_id is not None:
         change_unit(state, state.units[event.unit_id], failed=True)
 
@@ -284,4 +289,5 @@ CHANGES: dict[type, Callable[..., None]] = {
     WorkloadPlaced: _place,
     WorkloadRequeued: _requeue,
     WorkloadReleased: _release,
+    WorkloadStarted: lifecycle.start,
 }

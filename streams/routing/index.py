@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from streams.quantities import MS_PER_S, WHOLE_MILLI
+from streams.quantities import HOUR_MS, MS_PER_S, WHOLE_MILLI
 from streams.routing.merit_order import RATIO_SCALE, StepKey, next_step
 from streams.routing.state import ASIC, COMPUTE, GPU, State, Unit, Workload
 
@@ -18,6 +18,11 @@ Shape = tuple[tuple[str, ...], int, int]
 """(models it may have, GPUs, thousandths of each): waiting workloads of one shape fit or fail
 together."""
 
+OVERDUE = "workload_overdue"
+OVERDUE_FACTOR = 2
+OVERDUE_AT_LEAST_MS = HOUR_MS
+"""A workload is overdue when it has held its units for twice the duration that it stated, and for
+an hour at least: its completion may have been lost, and until somebody looks it is billed."""
 NO_CLOCK = -1
 """Since when a workload waits that was queued before the first tick."""
 
@@ -36,6 +41,7 @@ class Index:
     idle: usable ASICs that draw nothing, the most efficient first
     queue: waiting workloads by shape: models, then (GPUs, thousandths); `latest_starts` those with
         a deadline, `waiting` all of them, as (since when, workload)
+    overdue: placed workloads without an alert, by when there will be one
     """
 
     def __init__(self, state: State) -> None:
@@ -56,14 +62,18 @@ class Index:
         self.queue: dict[tuple[str, ...], dict[tuple[int, int], list[QueueKey]]] = {}
         self.waiting: list[tuple[int, str]] = []
         self.latest_starts: list[tuple[int, str]] = []
+        self.overdue: list[tuple[int, str]] = []
         self.remembered: dict[str, int] = {
             old.workload_id: position for position, old in enumerate(state.finished)
         }
         for unit in state.units.values():
             self._count(state, unit)
         for workload in state.workloads.values():
+            key = overdue_key(workload)
             if not workload.placed:
                 self._queue(state, workload)
+            elif key is not None and f"{OVERDUE}/{workload.workload_id}" not in state.alerts:
+                insort(self.overdue, key)
 
     @property
     def queued(self) -> int:
@@ -114,6 +124,14 @@ class Index:
         insort(self.waiting, waiting_key(workload))
         if workload.deadline is not None:
             insort(self.latest_starts, (latest_start(workload), workload.workload_id))
+
+
+def overdue_key(workload: Workload) -> tuple[int, str] | None:
+    """From when on it is overdue; None while it has no units, or had them before any clock."""
+    if not workload.placed or workload.placed_at is None:
+        return None
+    patience_ms = max(OVERDUE_FACTOR * workload.duration_s * MS_PER_S, OVERDUE_AT_LEAST_MS)
+    return (workload.placed_at + patience_ms, workload.workload_id)
 
 
 def usable(state: State, unit: Unit) -> bool:

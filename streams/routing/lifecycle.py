@@ -7,10 +7,19 @@ from schemas.events.sites import (
     WorkloadQueued,
     WorkloadReleased,
     WorkloadRequeued,
+    WorkloadStarted,
 )
-from streams.routing.index import latest_start, shape_of, waiting_key
+from streams.routing.index import OVERDUE, latest_start, overdue_key, shape_of, waiting_key
 from streams.routing.registry import run_unit
-from streams.routing.state import MAX_FINISHED, Finished, State, Workload, digest_of, micros
+from streams.routing.state import (
+    MAX_FAILED_WORKLOADS,
+    MAX_FINISHED,
+    Finished,
+    State,
+    Workload,
+    digest_of,
+    micros,
+)
 
 
 def admit(state: State, event: WorkloadQueued) -> None:
@@ -34,10 +43,14 @@ def admit(state: State, event: WorkloadQueued) -> None:
 
 
 def begin_to_wait(state: State, now: int) -> None:
-    """The first tick: what was queued before there was a clock waits from here on."""
+    """The first tick: what was queued or placed before there was a clock, was from here on."""
     waiting = [workload for workload in state.workloads.values() if not workload.placed]
     for workload in waiting:
         _change(state, workload, queued_at=now)
+    for workload in state.workloads.values():
+        if workload.placed:
+            _change(state, workload, placed_at=now)
+            _watch(state, workload)
     state.journal.set(state.index, "waiting", sorted(map(waiting_key, waiting)))
 
 
@@ -60,7 +73,10 @@ def place(state: State, event: WorkloadPlaced) -> None:
         model=event.gpu_model,
         price_micros=micros(event.price_usd_per_gpu_hour),
         units=[share.unit_id for share in event.units],
+        placed_at=state.now,
+        started=False,
     )
+    _watch(state, workload)
 
 
 def requeue(state: State, event: WorkloadRequeued) -> None:
@@ -75,13 +91,23 @@ def requeue(state: State, event: WorkloadRequeued) -> None:
         queued_at=state.now,
         switch_failures=failures,
     )
+    if event.reason == "unit_failed":
+        _count_loss(state, workload, event)
     _enqueue(state, workload)
+
+
+def start(state: State, event: WorkloadStarted) -> None:
+    workload = state.workloads.get(event.workload_id)
+    if workload is not None and workload.placed and workload.placement_id == event.placement_id:
+        _change(state, workload, started=True, switch_failures=0)
 
 
 def release(state: State, event: WorkloadReleased) -> None:
     """Give the units back and remember the id, over the oldest one remembered at the bound."""
     workload = state.workloads[event.workload_id]
     if workload.placed:
+        if event.reason in ("completed", "reported_failed"):
+            _remember_outcome(state, workload, event.outcome)
         _vacate(state, workload)
     else:
         _dequeue(state, workload)
@@ -100,7 +126,42 @@ def release(state: State, event: WorkloadReleased) -> None:
     journal.set(state, "finished_next", (slot + 1) % MAX_FINISHED)
 
 
+def _count_loss(state: State, workload: Workload, event: WorkloadRequeued) -> None:
+    if not event.suspect:
+        _change(state, workload, losses=0, lost_units=[])
+        return
+    lost_units = workload.lost_units
+    if event.blamed and event.unit_id is not None and event.unit_id not in lost_units:
+        lost_units = [*lost_units, event.unit_id]
+    _change(state, workload, losses=workload.losses + 1, lost_units=lost_units)
+
+
+def _remember_outcome(state: State, workload: Workload, outcome: str) -> None:
+    for unit_id in workload.units:
+        unit = state.units[unit_id]
+        if outcome == "failed":
+            known = [other for other in unit.failed_workloads if other != workload.workload_id]
+            kept = [*known, workload.workload_id][-MAX_FAILED_WORKLOADS:]
+            state.journal.set(unit, "failed_workloads", kept)
+        elif unit.failed_workloads:
+            state.journal.set(unit, "failed_workloads", [])
+
+
+def _watch(state: State, workload: Workload) -> None:
+    key = overdue_key(workload)
+    if key is not None:
+        state.journal.insert(state.index.overdue, key)
+
+
+def unwatch(state: State, workload: Workload) -> None:
+    """Nothing is left to be raised: it gives its units back, or there is an alert."""
+    key = overdue_key(workload)
+    if key is not None and f"{OVERDUE}/{workload.workload_id}" not in state.alerts:
+        state.journal.remove(state.index.overdue, key)
+
+
 def _vacate(state: State, workload: Workload) -> None:
+    unwatch(state, workload)
     for unit_id in workload.units:
         unit = state.units[unit_id]
         loads = {**unit.loads}

@@ -28,6 +28,8 @@ GPU = "gpu"
 ASIC = "asic"
 
 MAX_FINISHED = 10_000
+MAX_FAILED_WORKLOADS = 3
+"""Different workloads failing on a unit, none completing in between, after which it is suspect."""
 
 
 @dataclass(slots=True)
@@ -39,7 +41,8 @@ class Mode:
 @dataclass(slots=True)
 class Unit:
     """A GPU or an ASIC. `planned_w` is what counts against the caps; `loads` are milli-GPUs by
-    workload."""
+    workload; `failed_workloads` the last ones that failed on it since one completed, at most
+    `MAX_FAILED_WORKLOADS`."""
 
     unit_id: str
     feeder_id: str
@@ -55,13 +58,15 @@ class Unit:
     failed_switches: int = 0
     used_milli: int = 0
     loads: dict[str, int] = field(default_factory=dict)
+    failed_workloads: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Workload:
     """A workload that waits or runs. `attempt` counts placements; `rank` is its place in the log,
-    kept when it is requeued; `queued_at` is the site's clock when it last began to wait, None until
-    the first tick."""
+    kept when it is requeued; `queued_at` is the site's clock when it last began to wait and
+    `placed_at` when it was last placed, None until the first tick. `started`: its hardware has said
+    so of this placement. `losses` and `lost_units` count against it, see `retries`."""
 
     workload_id: str
     customer_id: str
@@ -81,6 +86,10 @@ class Workload:
     model: str = ""
     price_micros: int = 0
     units: list[str] = field(default_factory=list)
+    placed_at: int | None = None
+    started: bool = False
+    losses: int = 0
+    lost_units: list[str] = field(default_factory=list)
 
     @property
     def placement_id(self) -> str:

@@ -85,6 +85,13 @@ def test_what_waits_says_why() -> None:
     ]
 
 
+def test_an_alert_that_stands_is_told() -> None:
+    alerts = [{"detail": "Too long."}, {"detail": "Over.", "cleared_at": "2024-05-06T00:00:00Z"}]
+    lines = shown({**PLACED, "alerts": alerts}).splitlines()
+    assert lines[1].rstrip() == "Alert: Too long."
+    assert not any("Over." in line for line in lines)
+
+
 def test_many_units_and_long_reasons_fold() -> None:
     workload = {**PLACED["workload"], "units": [f"h100-{n:04}" for n in range(40)]}  # type: ignore[dict-item]
     assert "h100-0039" in shown({**PLACED, "workload": workload})

@@ -86,3 +86,39 @@ def test_what_waits_for_a_site_is_seen_and_can_be_cancelled(
         if item["type"] == intake.WorkloadCancelled.FULL_NAME
     ]
     assert event["data"]["pool"] == "siteless"
+
+
+def test_an_alert_about_a_workload_is_listed_and_explains_it(
+    platform: Platform, client: httpx.Client
+) -> None:
+    story = platform.story
+    spec: dict[str, Any] = {
+        "site_id": SITE,
+        "at": START,
+        "workload_id": "queueing-late",
+        "customer_id": "queueing-c1",
+        "name": "run",
+        "kind": "training",
+        "gpu_count": 1,
+        "duration_s": 60,
+    }
+    story.report(sites.WorkloadSubmitted(**spec))
+    alert = sites.AlertRaised(
+        site_id=SITE,
+        at=START,
+        alert_id="late-1",
+        kind="workload_overdue",
+        severity="warning",
+        workload_id="queueing-late",
+        detail="It should have ended.",
+    )
+    story.answer("routing", story.report(sites.TimePassed(site_id=SITE, at=START)), alert)
+    path = f"/api/v1/workloads/queueing-late/explain?min_position={platform.write()}"
+    (told,) = client.get(path).json()["alerts"]
+    assert (told["kind"], told["unit_id"], told["detail"]) == (
+        "workload_overdue",
+        None,
+        "It should have ended.",
+    )
+    (listed,) = client.get(f"/api/v1/alerts?site_id={SITE}&active=true").json()["items"]
+    assert (listed["alert_id"], listed["workload_id"]) == ("late-1", "queueing-late")
