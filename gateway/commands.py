@@ -173,9 +173,11 @@ async def submit_workload(
         if body.workload_id is None:
             return await write(identity)
         await _same_workload(gateway, body)  # tells what differs, where a read model knows it
+        scope = "workload_id"
+        await kept_queries.forget_rejected_workload(gateway.database, scope, body.workload_id)
         return await claim(
             gateway.database,
-            scope="workload_id",
+            scope=scope,
             content=body,
             fresh=identity,
             act=write,
@@ -350,14 +352,15 @@ SAME = (
 
 
 async def _same_workload(gateway: Gateway, body: WorkloadSubmission) -> AcceptedWorkload | None:
-    """The answer for a workload that is on a log already, whoever wrote it; None: there is none.
+    """The answer for a workload that is on a log already, whoever wrote it; None: there is none, or
+    it was rejected, which the agents do not remember either.
 
     Raises Conflict when its workload_id means another workload.
     """
     if body.workload_id is None:
         return None
     row = await queries.workload(gateway.database, body.workload_id)
-    if row is None:
+    if row is None or row["state"] == "rejected":
         return None
     differing = [name for name in SAME if _in_ms(getattr(body, name)) != _in_ms(row[name])]
     if body.site_id is not None and row["site_id"] != body.site_id:

@@ -6,6 +6,10 @@ the agents ignore, and the answer that was kept first is the one that everybody 
 
 An id that the client chose is claimed in the same way before anything is published: of two requests
 that give one id two meanings, at once and to different sites, one is refused.
+
+Only acceptances are kept, never a refusal: what this gateway refused is judged again. An id is free
+again when an agent has refused what it stood for, since that rested on what there was at the time.
+An `Idempotency-Key` keeps its answer even then: it says that the request was accepted, as it was.
 """
 
 from __future__ import annotations

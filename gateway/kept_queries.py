@@ -50,6 +50,18 @@ async def keep_answer(database: Database, scope: str, key: str, answer: dict[str
     return answer if row is None else row["answer"]
 
 
+async def forget_rejected_workload(database: Database, scope: str, workload_id: str) -> None:
+    """Free an id whose submission was rejected: that rested on what its site or pool had then."""
+    await database.execute(
+        """DELETE FROM kept_answers k USING workloads w, workload_events e
+           WHERE k.scope = %(scope)s AND k.key = %(workload_id)s
+             AND w.workload_id = %(workload_id)s AND w.state = 'rejected'
+             AND e.workload_id = %(workload_id)s
+             AND k.answer->>'position' = concat_ws(':', e.topic, e.partition, e."offset")""",
+        {"scope": scope, "workload_id": workload_id},
+    )
+
+
 async def forget_refused_curtailment(
     database: Database, scope: str, curtailment_id: str, site_id: str
 ) -> None:

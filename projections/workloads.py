@@ -2,7 +2,7 @@
 
 A submission may come by a pool's intake and then by a site's log. Those are read in any order, so
 what the intake says counts only while no site has spoken: the result is the same either way. The
-first site that a workload_id appears on owns the row.
+first site that a workload_id appears on owns the row, until it rejects it and another one takes it.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def operations(record: LogRecord) -> list[Operation]:
 def _changes(record: LogRecord) -> list[Operation]:  # noqa: PLR0911 - one answer an event
     match record.event:
         case intake.WorkloadSubmitted() as event:
-            return [Insert(WORKLOADS, _submitted(event, site_id=None, pool=event.pool))]
+            row = _submitted(event, site_id=None, pool=event.pool)
+            return [Insert(WORKLOADS, row), _anew(row)]
         case intake.WorkloadRejected() as event:
             return [_rejected_by_pool(event)]
         case intake.WorkloadQueued() as event:
@@ -70,12 +71,16 @@ def _changes(record: LogRecord) -> list[Operation]:  # noqa: PLR0911 - one answe
             return [_withdrawn(event)]
         case sites.WorkloadSubmitted() as event:
             row = _submitted(event, site_id=event.site_id, pool=None)
-            return [Put(WORKLOADS, row, where={"site_id": (None,)})]
+            return [Put(WORKLOADS, row, where={"site_id": (None,)}), _anew(row)]
         case sites.WorkloadRejected() as event:
             return [_rejected(event)]
         case sites.WorkloadQueued() as event:
             row = _queued(record, event)
-            return [Put(WORKLOADS, row, where={"site_id": (None, event.site_id)})]
+            rejected_elsewhere = Put(WORKLOADS, row, where={"state": ("rejected",)})
+            return [
+                Put(WORKLOADS, row, where={"site_id": (None, event.site_id)}),
+                rejected_elsewhere,
+            ]
         case sites.WorkloadPlaced() as event:
             return [_placed(event)]
         case sites.WorkloadStarted() as event:
@@ -105,6 +110,11 @@ def _submitted(
         "queued_at": None,
         "queue_offset": None,
     }
+
+
+def _anew(row: Row) -> Put:
+    """A rejection is not remembered by who made it: sent again, the workload is judged again."""
+    return Put(WORKLOADS, row, where={"site_id": (row["site_id"],), "state": ("rejected",)})
 
 
 def _waiting(event: intake.WorkloadQueued) -> Row:

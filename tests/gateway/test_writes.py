@@ -386,6 +386,38 @@ def test_a_refused_curtailment_can_be_asked_for_again(
     assert ask() == again
 
 
+def test_a_rejected_workload_can_be_asked_for_again(
+    client: httpx.Client, platform: Platform
+) -> None:
+    """Rejected because the site has no such model, which it may have by now."""
+    body = {**SUBMISSION, "site_id": "beta", "workload_id": "rejected-1"}
+    first = post(client, body)
+    assert post(client, body) == first
+    _, partition, offset = first["position"].split(":")
+    rejected = sites.WorkloadRejected(
+        site_id="beta",
+        at=START,
+        workload_id="rejected-1",
+        customer_id="acme",
+        reason="no_such_model",
+        detail="Site beta sells no H100.",
+    )
+    envelope = produced(rejected, source="/test", id="rejected-rejected-1")
+    asked = platform.story.heard(SITES, int(partition), int(offset), envelope)
+    platform.story.answer("routing", asked, rejected)
+    path = "/api/v1/workloads/rejected-1"
+    seen = client.get(path + "?min_position=" + platform.write())
+    assert seen.json()["state"] == "rejected", seen.text
+    # Then the same submission is published again, once, and judged again
+    again = post(client, body)
+    assert int(again["position"].split(":")[2]) > int(offset)
+    assert post(client, body) == again
+    seen = client.get(path + "?min_position=" + again["position"])
+    assert (seen.json()["state"], seen.json()["reason"]) == ("queued", "pending")
+    answer = client.post("/api/v1/workloads", json={**body, "gpu_count": 4})
+    assert answer.status_code == 409, "it stands for something again"
+
+
 def test_a_dry_run_says_where_it_could_run(client: httpx.Client) -> None:
     spec = {"kind": "batch", "gpu_count": 4, "duration_s": 60, "preemptible": True}
     found = client.post("/api/v1/workloads/classify", json=spec).json()
