@@ -17,7 +17,7 @@ from typing import cast
 
 from schemas.codec import Codec
 from schemas.envelope import produced, rfc3339
-from schemas.events import sites
+from schemas.events import intake, sites
 from schemas.events.sites import SitesEvent
 from schemas.registry import RegistryIds
 from schemas.topics import (
@@ -168,7 +168,11 @@ class _Session:
         self._gates = Gates(lead_ms, reader.partitions)
         self._brokering_was_past: dict[int, int] = {}
         self._clock = Clock(simulation.speed, 0, 0.0, 0)
-        self._intake: list[Planned] = []
+        # Found in reverse order they can be taken from the end.
+        self._intake = schedule.intake_feed(self._scenario)[::-1]
+        self._brokered = frozenset(
+            cast(intake.WorkloadSubmitted, planned.event).workload_id for planned in self._intake
+        )
         self._found_intake: set[str] = set()
         self._asked_agents_at = 0.0
         self._held_since: float | None = None
@@ -203,11 +207,8 @@ class _Session:
     def begin(self) -> None:
         for site in self._sites.values():
             self._publish_all(site.begin())
-        # Found in reverse order they can be taken from the end.
         self._intake = [
-            planned
-            for planned in reversed(schedule.intake_feed(self._scenario))
-            if planned.envelope.id not in self._found_intake
+            planned for planned in self._intake if planned.envelope.id not in self._found_intake
         ]
         self._clock = Clock(
             self._simulation.speed, self._event_ms(), time.monotonic(), self._scenario.closes_ms
@@ -291,8 +292,7 @@ class _Session:
             self._gates.answered(found.topic, envelope.cause)
         if ours and not history:
             return  # known since it was published
-        # A choice of brokering's or a plan is a question too: routing has to answer it.
-        agents = envelope.cause is not None and event is not None and is_question(event)
+        agents = envelope.cause is not None and event is not None and self._asks_for_us(event)
         if event is not None and (ours or agents):
             self._gates.found(event, found.partition, found.offset)
         if found.topic is INTAKE and ours:
@@ -304,6 +304,13 @@ class _Session:
             self._advised(found.key, envelope.correlation_id)
         elif ours and isinstance(event, sites.UnitSwitched):
             self._simulation.switches.add(event)
+
+    def _asks_for_us(self, event: Event) -> bool:
+        """A choice of brokering's or a plan is a question too: routing has to answer it. But what
+        brokering sends on for others was not asked by this moment, and must not stop the clock."""
+        if isinstance(event, sites.WorkloadSubmitted | sites.WorkloadCancelled):
+            return event.workload_id in self._brokered
+        return is_question(event)
 
     def _advised(self, site_id: str, price: str) -> None:
         """There is a plan: from here on the gate waits until routing has applied it."""

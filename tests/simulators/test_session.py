@@ -10,7 +10,7 @@ import pytest
 
 from schemas.codec import Codec, LocalIds, record_for
 from schemas.envelope import Envelope, produced
-from schemas.events import sites
+from schemas.events import intake, sites
 from schemas.record import Record
 from schemas.topics import INTAKE, SITES, Event, Topic, topic_of
 from simulators import scenario as scenarios
@@ -37,6 +37,7 @@ MOST_ROUNDS = 200_000
 class Agents:
     """Publisher, reader and machine in one: agents get to `share` records in each round.
 
+    idle: agents that read nothing for now
     committed: each agent's, told only when it has read everything, as late as it can be
     """
 
@@ -48,6 +49,7 @@ class Agents:
         }
         self.committed = dict.fromkeys(FOLLOWED, 0)
         self.share = share
+        self.idle: frozenset[str] = frozenset()
         self._read = dict.fromkeys((SITES, INTAKE), 0)
         self._reports: list[tuple[Delivered, Event, int, int]] = []
 
@@ -62,6 +64,8 @@ class Agents:
             delivered(event, partition, offset)
         self._reports.clear()
         for name, agent in self.agents.items():
+            if name in self.idle:
+                continue
             waiting = self.broker.records(agent.agent.log)[agent.position + 1 :]
             for record in waiting[: self.share]:
                 for output in agent.handle(record):
@@ -127,6 +131,47 @@ def test_slow_agents_give_the_same_only_later(
             for events in (quick, slow)
         )
         assert [e for e in first if not _is_time(e)] == [e for e in second if not _is_time(e)]
+
+
+@pytest.mark.parametrize("scenario", [SEED, BROKERED], ids=["to the site", "through brokering"])
+def test_what_others_ask_of_brokering_does_not_stop_the_clock(
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Routing is slow to answer what brokering sent it: time goes on as far as it would anyway."""
+    monkeypatch.setattr(shell, "_ASK_AGENTS_EVERY_S", 0.0)
+    alone, beside = (reached_without_routing(scenario, strangers) for strangers in (0, 20))
+    assert alone == beside
+
+
+def reached_without_routing(scenario: Scenario, strangers: int) -> int:
+    """How far event time gets from the sixth hour on while routing reads nothing, and others ask
+    brokering for so much."""
+    agents = Agents(10**9)
+    session = begun(scenario, agents, 1e6)
+    while session._event_ms() < scenario.starts_ms + 6 * 3_600_000:
+        session.round()
+    agents.idle = frozenset({"routing"})
+    before = len(agents.broker.records(SITES))
+    for number in range(strangers):
+        asked = intake.WorkloadSubmitted(
+            pool=scenario.sites[0].pool, at=session._event_ms(), workload_id=f"stranger-{number}",
+            customer_id="somebody", name="run", kind="batch", gpu_count=1, duration_s=60,
+        )  # fmt: skip
+        envelope = produced(asked, source="/someone/else", id=f"stranger-{number}")
+        agents.broker.append(record_for(INTAKE, asked, envelope, CODEC))
+    agents.poll()
+    for found in agents.read(0.0):
+        session._take_in(found, history=False)  # before time goes on
+    for _ in range(200):
+        session.round()
+    sent = [CODEC.decode(record.value) for record in agents.broker.records(SITES)[before:]]
+    forwarded = [
+        event
+        for event in sent
+        if isinstance(event, sites.WorkloadSubmitted) and event.workload_id.startswith("stranger")
+    ]
+    assert len(forwarded) == strangers
+    return session._event_ms()
 
 
 def test_where_routing_believed_somebody_else_the_wall_is_not_waited_for(
