@@ -204,12 +204,17 @@ def never_asked(_state: object, event: object) -> list[Event]:
 
 RULE_SETS = st.one_of(st.just(always), st.just(never), st.integers(0, 2**32).map(by_chance))
 LENGTH = 20
+PARTS, LOGS_PER_PART = 20, 100
+"""2,000 random logs in each run of the tests."""
 
 
-@settings(max_examples=2_000, deadline=None)
+@pytest.mark.parametrize("part", range(PARTS))
+@settings(max_examples=LOGS_PER_PART, deadline=None)
 @given(seed=st.integers(0, 2**32), later=RULE_SETS)
-def test_recorded_states_are_the_same_under_whatever_rules(seed: int, later: Judge) -> None:
-    company = Company(seed, LENGTH)
+def test_recorded_states_are_the_same_under_whatever_rules(
+    part: int, seed: int, later: Judge
+) -> None:
+    company = Company(seed * PARTS + part, LENGTH)
     company.live()
     lived = states(company)
     with rules(later):
