@@ -50,6 +50,7 @@ class LogReader:
         self._batch = batch
         self._commits = commits
         self._next: dict[Partition, int] = {}
+        self._held: set[Partition] = set()
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -84,12 +85,8 @@ class LogReader:
     def start(self, positions: Mapping[Partition, int]) -> None:
         """Read from these offsets on."""
         self._next = dict(positions)
-        self._consumer.assign(
-            [
-                TopicPartition(self._topics.name_of(topic), partition, offset)
-                for (topic, partition), offset in positions.items()
-            ]
-        )
+        self._held.clear()
+        self._consumer.assign([self._at(place) for place in positions])
 
     def read(self, timeout_s: float) -> dict[Partition, Stretch]:
         """What has arrived, waiting only for the first record. Raises LogUnreadable."""
@@ -101,9 +98,15 @@ class LogReader:
             self._add(message, found)
         return found
 
-    def reread(self) -> None:
-        """Read again what was read and not applied."""
-        self.start(self._next)
+    def hold(self, place: Partition) -> None:
+        """Read no more of it; what was read and not applied is read again after `let_go`."""
+        self._held.add(place)
+        self._consumer.incremental_unassign([self._at(place)])
+
+    def let_go(self, place: Partition) -> None:
+        if place in self._held:
+            self._held.remove(place)
+            self._consumer.incremental_assign([self._at(place)])
 
     def position(self, place: Partition) -> int:
         """The next offset to apply; `applied` moves it."""
@@ -138,12 +141,18 @@ class LogReader:
     def close(self) -> None:
         self._consumer.close()
 
+    def _at(self, place: Partition) -> TopicPartition:
+        topic, partition = place
+        return TopicPartition(self._topics.name_of(topic), partition, self._next[place])
+
     def _add(self, message: Message, found: dict[Partition, Stretch]) -> None:
         if message.topic() is None:
             self._judge(message, message.error())
             return
         place = self._topics.topic_named(str(message.topic())), int(message.partition() or 0)
         offset, error = int(message.offset() or 0), message.error()
+        if place in self._held:
+            return
         if error is None:
             stretch = found.setdefault(place, Stretch())
             stretch.messages.append(message)

@@ -20,12 +20,14 @@ LAG_SECONDS = Gauge(
     "Age of the newest applied record while others wait, and 0 while none does; when scraped",
     ("topic",),
 )
-DEAD_LETTERS = Counter(
-    "hcp_projections_dead_letters", "Records that could not be understood", ("topic", "reason")
+REFUSED = Counter(
+    "hcp_projections_refused",
+    "Records that could not be understood or stored; the dead letter of each is written once",
+    ("topic", "reason"),
 )
 PAUSES = Counter(
     "hcp_projections_pauses",
-    "Rests after too many dead letters in a row: look at them, then at the deploy",
+    "Rests of a partition whose dead letters come too fast: look at them, then at the deploy",
 )
 RETRIES = Counter(
     "hcp_projections_retries", "Tries that failed and are made again", ("dependency",)

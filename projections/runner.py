@@ -4,7 +4,7 @@
 2. decode it; what cannot be decoded becomes a dead letter, durable before step 3
 3. apply it in one transaction with the positions (`projector.py`)
 
-Many records in a row that cannot be decoded end a batch early, and a pause follows it.
+A partition with many records that cannot be decoded rests, by itself; the others go on.
 
 A kill at any point repeats at most a dead letter, with the same id. While Kafka, the registry or
 PostgreSQL is away the batch waits in memory and is tried again; nothing is dropped, and nothing
@@ -14,8 +14,10 @@ further is read meanwhile.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -33,11 +35,12 @@ from projections.record import ReadModel
 from projections.session import Session, Stopped, is_records_fault, patiently
 from schemas.codec import Codec
 from schemas.errors import Refused, RegistryUnavailable
+from schemas.pace import Pace
 
 _LOG = logging.getLogger(__name__)
 _POLL_S = 0.25
 _LOOK_AROUND_S = 3.0
-_PAUSE_S = 1.0
+_SAY_EVERY_S = 5.0  # that a partition is flooded
 
 
 class Runner:
@@ -63,7 +66,10 @@ class Runner:
         self._session = session
         self._dead_letters = dead_letters
         self._stop = stop
-        self._refused_in_a_row = 0
+        self._refused_in_a_row: dict[Partition, int] = {}
+        self._paces: dict[Partition, Pace] = defaultdict(Pace)
+        self._resting_until: dict[Partition, float] = {}
+        self._said_at = -math.inf
         topics = sorted({topic for model in models for topic in model.topics}, key=lambda t: t.name)
         self._partitions = reader.partitions(topics)
         wanted = frozenset(event_type for model in models for event_type in model.reads)
@@ -100,6 +106,7 @@ class Runner:
 
     def step(self) -> int:
         """One batch; the number of records read. Raises Stopped, ProjectionError."""
+        self._go_on()
         found = self._reader.read(_POLL_S)
         if not found:
             self._lag.look()
@@ -112,31 +119,40 @@ class Runner:
             self._apply(batch, batch.slices, self._models)
         self._reader.applied({(part.topic, part.partition): part.end for part in batch.slices})
         self._lag.note(batch.slices, found)
-        if batch.is_cut:
-            self._pause(batch)
+        refused = batch.refused if self._dead_letters is not None else {}  # or met before
+        for place, count in refused.items():
+            rest_s = self._rest_s(place, count)
+            if rest_s or place in batch.cut:
+                self._reader.hold(place)
+                self._resting_until[place] = time.monotonic() + rest_s
         return sum(len(stretch.messages) for stretch in found.values())
 
     def positions(self) -> dict[Partition, int]:
         """The lowest applied position of each partition."""
         return self._lowest(self._session.run(database.positions))
 
-    def _pause(self, batch: Batch) -> None:
-        """A bad producer gets past it; a bad deploy is seen before it has drained the logs."""
-        last = batch.slices[-1]
-        _LOG.error(
-            "understood none of %d records in a row up to %s:%d:%d; they are in %s.dlq with their "
-            "reasons; going on behind them in %s s",
-            batch.refused_in_a_row,
-            last.topic.name,
-            last.partition,
-            last.end - 1,
-            last.topic.name,
-            _PAUSE_S,
-        )
-        metrics.PAUSES.inc()
-        self._refused_in_a_row = 0
-        self._stop.wait(_PAUSE_S)
-        self._reader.reread()
+    def _rest_s(self, place: Partition, refused: int) -> float:
+        """A bad producer holds up its own partition, and a bad deploy drains no log meanwhile."""
+        in_a_row, now_s = self._refused_in_a_row[place], time.monotonic()
+        rest_s = self._paces[place].put_aside(refused, in_a_row, now_s)
+        if rest_s:
+            metrics.PAUSES.inc()
+        if rest_s and now_s - self._said_at > _SAY_EVERY_S:
+            self._said_at = now_s
+            topic, partition = place
+            _LOG.error(
+                "understood none of %d records in a row up to %s:%d:%d; their dead letters are in "
+                "%s.dlq; this partition goes on slowly, the others as ever",
+                *(in_a_row, topic.name, partition, self._reader.position(place) - 1, topic.name),
+            )
+        return rest_s
+
+    def _go_on(self) -> None:
+        """With the partitions that have rested."""
+        now_s = time.monotonic()
+        for place in [p for p, until in self._resting_until.items() if until <= now_s]:
+            del self._resting_until[place]
+            self._reader.let_go(place)
 
     def _decode(self, found: Mapping[Partition, Stretch]) -> Batch:
         starts = {partition: self._reader.position(partition) for partition in found}
@@ -170,6 +186,8 @@ class Runner:
     ) -> None:
         """One read model goes on without one record; the dead letter says so."""
         refused = Refused("unprojectable", f"{models[0].name}: {str(error).splitlines()[0]}")
+        for part in slices:
+            metrics.REFUSED.labels(part.topic.name, refused.reason).inc(len(part.records))
         letters = [
             self._decoder.letter(
                 part.topic,

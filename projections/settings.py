@@ -11,9 +11,8 @@ class Settings(BaseSettings):
 
     database: PostgreSQL DSN. topic_prefix: in front of every topic, for several environments on one
     cluster. metrics_port: 0 for none. projections_batch: most records in one transaction.
-    projections_dead_letter_limit: after so many undecodable records in a row the service rests for
-    a second and says so loudly: a bad producer costs seconds, and a bad deploy drains no more than
-    this many records a second, each kept as a dead letter.
+    projections_dead_letter_limit: most undecodable records of a partition in one batch. How fast a
+    partition of them is read is bounded besides (`schemas/pace.py`), and the others do not wait.
     """
 
     model_config = SettingsConfigDict(env_prefix="HCP_", extra="ignore")

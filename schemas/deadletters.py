@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import uuid
 
+from schemas.admission import admit_envelope
 from schemas.codec import Codec, OutRecord, record_for
 from schemas.envelope import MAX_TIME_MS, Cause, Envelope
 from schemas.errors import CodecError, MalformedEnvelope, Refused
 from schemas.events.dlq import Header, RecordDeadLettered
 from schemas.record import Record
-from schemas.topics import Topic, dlq
+from schemas.topics import PROJECTIONS, Topic, dlq
 
 MAX_DETAIL_CHARS = 2_000
 KEPT_KEY_BYTES = 64 * 1024
@@ -72,6 +73,20 @@ def dead_letter(
     )
     own_key = None if key is None else key[:MAX_OWN_KEY_BYTES]
     return record_for(dlq(topic), event, _envelope(event, record, source, part), codec, key=own_key)
+
+
+def writer_of_letter(log: Topic, record: Record) -> str:
+    """Which of the log's readers, who all refuse the record, writes its dead letter: one is enough.
+
+    The log's authority does; but what says that it is the authority's own answer, that one passes
+    by unread, and the projections read it.
+    """
+    try:
+        cause = admit_envelope(log, record).cause
+    except (CodecError, Refused):
+        return log.authority
+    is_own = cause is not None and cause.agent == log.authority
+    return PROJECTIONS if is_own else log.authority
 
 
 def explanation(error: CodecError | Refused) -> str:

@@ -15,6 +15,7 @@ from schemas.events import accounts, decisions, intake, sites, snapshots
 from schemas.events import dlq as dlq_events
 
 PRODUCER = "producer"  # anyone who reports facts: simulators, hardware, market feeds, the gateway
+PROJECTIONS = "projections"  # the readers that keep the read models
 AGENTS = ("routing", "optimization", "metering", "invoicing", "brokering")
 MAX_RECORD_BYTES = 8 * 1024 * 1024
 FOR_EVER_MS = -1
@@ -41,12 +42,14 @@ class Topic:
     log: folder of its schemas under `schemas/avro`
     key_field: the field of every event that is its key, and so its place in the order
     writers: for each event, the agents that may write it, and `PRODUCER`; empty: any reader may
+    authority: of a log, the reader that says what is no event of it
     """
 
     name: str
     log: str
     key_field: str
     writers: Writers
+    authority: str = PROJECTIONS
     cleanup: str = "delete"
     retention_ms: int = FOR_EVER_MS
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -82,6 +85,7 @@ def _by(writers: Mapping[str, tuple[Any, ...]]) -> Writers:
 SITES = Topic(
     name="hcp.sites.v1",
     log="sites",
+    authority="routing",
     key_field="site_id",
     writers=_by(
         {
@@ -129,6 +133,7 @@ SITES = Topic(
 ACCOUNTS = Topic(
     name="hcp.accounts.v1",
     log="accounts",
+    authority="invoicing",
     key_field="customer_id",
     writers=_by(
         {
@@ -156,6 +161,7 @@ ACCOUNTS = Topic(
 INTAKE = Topic(
     name="hcp.intake.v1",
     log="intake",
+    authority="brokering",
     key_field="pool",
     writers=_by(
         {

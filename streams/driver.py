@@ -33,7 +33,6 @@ class Seat:
         open_log: Callable[[], Log],
         *,
         checkpoint_every: int = 500,
-        max_refused_in_a_row: int = 100,
     ) -> None:
         self.agent = agent
         self.partition = partition
@@ -41,7 +40,6 @@ class Seat:
         self._codec = codec
         self._open_log = open_log
         self._checkpoint_every = checkpoint_every
-        self._max_refused = max_refused_in_a_row
         self._log: Log | None = None
         self._worker: Worker[Any] | None = None
         self._read = -1
@@ -84,7 +82,7 @@ class Seat:
 
     def _restored(self, log: Log) -> Worker[Any]:
         restored = restore(self.agent, self.partition, log, self._codec)
-        return Worker(restored, log, self._codec, max_refused_in_a_row=self._max_refused)
+        return Worker(restored, log, self._codec)
 
     def checkpoint(self) -> None:
         self.worker.checkpoint()

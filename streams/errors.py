@@ -2,7 +2,6 @@
 
 StreamError
 ├── PublishingFailed     the log did not take a record: the worker stops and makes it again
-├── TooManyDeadLetters   nothing can be read any more: look at the dead letters, then the deploy
 ├── AnswersIncomplete    another version left an input half answered: let that version finish first
 ├── VerdictOverruled     the authority judged an input otherwise: make the state again
 ├── NotProvisioned       a topic is missing or has too few partitions: run the deploy step
@@ -20,10 +19,6 @@ class StreamError(Exception):
 
 class PublishingFailed(StreamError):
     """A record could not be made durable. Nothing after it may be either, so the worker stops."""
-
-
-class TooManyDeadLetters(StreamError):
-    """More records in a row than allowed could not be understood."""
 
 
 class AnswersIncomplete(StreamError):

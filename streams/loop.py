@@ -5,8 +5,8 @@ Each record of the partition, in order, is one of these:
 - at or below the position: applied before the snapshot; skipped
 - the agent's own answer: applied when it was decided; skipped
 - a repeat: its cause is at or below the mark kept for its agent and source; dropped
-- not to be understood or not to be trusted: a dead letter
-- an input that the agent cannot answer in writing: a dead letter too, and not applied
+- not to be understood or not to be trusted: refused, with a dead letter from one of the readers
+- an input that the agent cannot answer in writing: refused with a dead letter too, and not applied
 - an input: decided, answered and applied
 
 An adviser (`streams.definition`) takes the verdict on an input from the log where that holds it
@@ -21,7 +21,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from schemas.admission import admit_envelope, admit_event
 from schemas.codec import Codec, OutRecord, record_for
-from schemas.deadletters import dead_letter
+from schemas.deadletters import dead_letter, writer_of_letter
 from schemas.envelope import Cause, Envelope, answered
 from schemas.errors import CodecError, MalformedEnvelope, Refused, UnencodableEvent
 from schemas.marks import Marks, is_repeat, raise_mark
@@ -45,7 +45,7 @@ class Tally:
     answers: int = 0
     own: int = 0
     repeats: int = 0
-    dead_letters: int = 0
+    refused: int = 0
 
 
 class Input(NamedTuple):
@@ -62,7 +62,7 @@ class Processor(Generic[S]):
     position: offset of the last record seen; -1 before the first
     at: event time of the last input applied, ms
     marks: for each agent and partition that it answers, the highest (offset, index) seen here
-    refused_in_a_row: dead letters since the last record that was understood
+    refused_in_a_row: records refused since the last record that was understood
     unconfirmed: an adviser's verdicts that the authority has still to confirm
     recorded_verdict: the authority's word on the input at an offset, see `RecordedVerdicts.of`
     expected: what an earlier process held for its word where the log has none yet, by offset
@@ -186,10 +186,10 @@ class Processor(Generic[S]):
         if cause is not None and cause.agent == self.agent.name:
             self.tally.own += 1
             return None
+        event = admit_event(log, record, envelope, self._partitions, self._codec)
         if is_repeat(self.marks, cause):
             self.tally.repeats += 1
             return None
-        event = admit_event(log, record, envelope, self._partitions, self._codec)
         return Input(envelope, event, getattr(event, log.key_field))
 
     def _outputs(
@@ -261,19 +261,20 @@ class Processor(Generic[S]):
         raise_mark(self.marks, admitted.envelope.cause)
 
     def _refuse(self, record: Record, error: CodecError | Refused) -> list[OutRecord]:
+        """Every reader refuses what is no event, and one says so; what is unanswerable this one."""
         agent = self.agent
-        letter = dead_letter(
-            agent.log,
-            record,
-            error,
-            reader=agent.name,
-            source=f"/hcp/agents/{agent.name}",
-            codec=self._codec,
-        )
+        letters = []
+        if error.reason == UNANSWERABLE or writer_of_letter(agent.log, record) == agent.name:
+            source = f"/hcp/agents/{agent.name}"
+            letters = [
+                dead_letter(
+                    agent.log, record, error, reader=agent.name, source=source, codec=self._codec
+                )
+            ]
         self.position = record.offset
         self.refused_in_a_row += 1
-        self.tally.dead_letters += 1
-        return [letter]
+        self.tally.refused += 1
+        return letters
 
     def _state_of(self, key: str) -> S:
         state = self.states.get(key)

@@ -43,9 +43,9 @@ REPEATS = Counter(
     "Records dropped because their cause was answered before: made again after a crash.",
     _PLACE,
 )
-DEAD_LETTERS = Counter(
-    "hcp_streams_dead_letters_total",
-    "Records that could not be understood and went to the dead-letter topic.",
+REFUSED = Counter(
+    "hcp_streams_refused_total",
+    "Records that could not be understood; the dead letter of each is written by one reader.",
     _PLACE,
 )
 DECISION_LATENCY = Histogram(
@@ -100,7 +100,7 @@ class PartitionMetrics:
             "answers": ANSWERS.labels(*labels),
             "own": OWN.labels(*labels),
             "repeats": REPEATS.labels(*labels),
-            "dead_letters": DEAD_LETTERS.labels(*labels),
+            "refused": REFUSED.labels(*labels),
         }
         self._told = dict.fromkeys(self._counters, 0)
 

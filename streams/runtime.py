@@ -38,8 +38,10 @@ from streams.errors import (
     StreamError,
     VerdictOverruled,
 )
+from streams.held import Held
 from streams.kafka import KafkaLog
 from streams.metrics import PartitionMetrics
+from streams.pausing import Pausing, Rest
 from streams.recovery import answer_topics, restore
 from streams.settings import Settings
 from streams.worker import Worker
@@ -48,25 +50,12 @@ log = logging.getLogger("streams")
 
 _TICK_S = 0.05
 _SNAPSHOT_SHARE = 10  # checkpoints may take at most one tenth of a processor
-_FIRST_WAIT_S = 0.2
-_MOST_WAIT_S = 10.0
 # A stop in the worst case, Kafka being away: 8 + 2 + 2 + 4 s, below the supervisor's 20 s.
 _LAST_CALL_S = 8.0
 _LAST_COMMIT_S = 2.0
 _STOP_S = 4.0
 _READY_ANYWAY_S = 30.0  # a long rebuild is not a dead worker
-_PAUSE_EVERY, _PAUSE_S = 100, 0.2  # dead letters in a row
 _MANY, _SOON_S = 5, 30.0  # assignments in a short time: two workers with one name
-
-
-class Held:
-    """A partition that this process runs now."""
-
-    def __init__(self, worker: Worker[Any], metrics: PartitionMetrics) -> None:
-        self.worker = worker
-        self.metrics = metrics
-        self.unacked: deque[EventT[Any]] = deque()
-        self.next_checkpoint = time.monotonic()
 
 
 class Runtime:
@@ -97,6 +86,9 @@ class Runtime:
         self._lock = asyncio.Lock()
         self._stopping = asyncio.Event()
         self._failure: Exception | None = None
+        self._pausing: Pausing[EventT[Any]] = Pausing(
+            self._apply, self._pause, self._resume, self._guard
+        )
 
     def prepare(self) -> None:
         """Look at everything the agent needs. Raises StreamError, SchemaError: one sentence."""
@@ -171,7 +163,8 @@ class Runtime:
 
         async def consume(stream: StreamT[bytes]) -> None:
             async for event in cast(Any, stream).noack().events():
-                await self._guard(self._receive(event))
+                receiving = self._pausing.receive(event.message.partition, event)
+                await self._guard(receiving)
 
         app.agent(topic, name=f"streams.{agent.name}")(consume)
         app.on_partitions_assigned.connect(cast(Any, self._on_assigned))
@@ -179,53 +172,38 @@ class Runtime:
         self._app = app
         return app
 
-    async def _receive(self, event: EventT[Any]) -> None:
+    async def _apply(self, event: EventT[Any]) -> Rest:
         record = self._record_of(event)
-        wait_s = _FIRST_WAIT_S
-        while self._failure is None:
-            async with self._lock:
-                if record.partition not in (self._assigned or ()):
-                    return  # revoked while it waited in Faust's buffer
-                held = await self._hold(record.partition)
-                refused = held.worker.processor.refused_in_a_row
-                try:
-                    answered = held.worker.receive(record)
-                except RegistryUnavailable as error:
-                    held.metrics.registry_waits.inc()
-                    log.warning("%s; trying again in %.1f s", error, wait_s)
-                except VerdictOverruled as error:
-                    log.warning("%s; making the state again from the log", error)
-                    await self._make_again(record.partition)
-                    continue
-                else:
-                    held.unacked.append(event)
-                    if answered:
-                        age_s = time.time() - record.timestamp_ms / 1000
-                        held.metrics.decision_latency.observe(max(0.0, age_s))
-                    if len(held.unacked) >= self._settings.checkpoint_records:
-                        await self._checkpoint(held)
-                    break
-            await asyncio.sleep(wait_s)
-            wait_s = min(2 * wait_s, _MOST_WAIT_S)
-        else:
-            return
-        if held.worker.processor.refused_in_a_row // _PAUSE_EVERY > refused // _PAUSE_EVERY:
-            await self._pause(held)
+        async with self._lock:
+            if self._failure is not None or record.partition not in (self._assigned or ()):
+                return Rest()  # revoked while it waited in Faust's buffer
+            held = await self._hold(record.partition)
+            refused = held.worker.processor.tally.refused
+            try:
+                answered = held.worker.receive(record)
+            except RegistryUnavailable as error:
+                return held.wait_for_registry(error)
+            except VerdictOverruled as error:
+                log.warning("%s; making the state again from the log", error)
+                held, refused = await self._make_again(record.partition), 0
+                answered = held.worker.receive(record)
+            held.applied(event)
+            if answered:
+                age_s = time.time() - record.timestamp_ms / 1000
+                held.metrics.decision_latency.observe(max(0.0, age_s))
+            if len(held.unacked) >= self._settings.checkpoint_records:
+                await self._checkpoint(held)
+        refused = held.worker.processor.tally.refused - refused
+        return held.rest_after(refused) if refused else Rest()
 
-    async def _pause(self, held: Held) -> None:
-        """Without the lock: checkpoints and heartbeats go on."""
-        held.metrics.garbage_pauses.inc()
-        log.error(
-            "understood none of %d records in a row up to %s:%d:%d; they are in %s with their "
-            "reasons; going on in %.1f s",
-            held.worker.processor.refused_in_a_row,
-            self._agent.log.name,
-            held.worker.processor.partition,
-            held.worker.processor.position,
-            dlq(self._agent.log).name,
-            _PAUSE_S,
-        )
-        await asyncio.sleep(_PAUSE_S)
+    def _pause(self, partition: int) -> None:
+        self._app.consumer.pause_partitions({self._place(partition)})
+
+    def _resume(self, partition: int) -> None:
+        self._app.consumer.resume_partitions({self._place(partition)})
+
+    def _place(self, partition: int) -> TP:
+        return TP(self._topics.name_of(self._agent.log), partition)
 
     async def _watch(self) -> None:
         """Faust keeps a process alive whose consumer is dead; and says when it may serve."""
@@ -267,12 +245,7 @@ class Runtime:
         metrics = PartitionMetrics(self._agent.name, partition)
         restored = await asyncio.to_thread(restore, self._agent, partition, self._log, self._codec)
         self._log.close_readers()
-        worker = Worker(
-            restored,
-            self._log,
-            self._codec,
-            max_refused_in_a_row=self._settings.max_refused_in_a_row,
-        )
+        worker = Worker(restored, self._log, self._codec)
         took_s = time.monotonic() - started
         metrics.restore.set(took_s)
         log.info(
@@ -285,13 +258,14 @@ class Runtime:
         self._held[partition] = Held(worker, metrics)
         return self._held[partition]
 
-    async def _make_again(self, partition: int) -> None:
+    async def _make_again(self, partition: int) -> Held:
         """Restore a partition whose state rests on an overruled verdict, answers on the log first.
         The lock is held."""
         await asyncio.to_thread(self._log.flush)
         unacked = self._held.pop(partition).unacked
         held = await self._hold(partition)
         held.unacked = unacked
+        return held
 
     async def _checkpoint(self, held: Held) -> None:
         """Flush and snapshot in a thread, then ack. The lock is held: nothing else moves."""
@@ -310,8 +284,7 @@ class Runtime:
         held.next_checkpoint = time.monotonic() + max(least_s, _SNAPSHOT_SHARE * cost_s)
 
     def _lag(self, partition: int, position: int) -> int:
-        tp = TP(self._topics.name_of(self._agent.log), partition)
-        end = self._app.consumer.highwater(tp)
+        end = self._app.consumer.highwater(self._place(partition))
         return 0 if end is None else max(0, end - 1 - position)
 
     async def _on_assigned(self, _app: object, assigned: set[TP], **_: object) -> None:
@@ -335,6 +308,8 @@ class Runtime:
         async with self._lock:
             if self._assigned is not None:
                 self._assigned -= partitions
+            for partition in partitions:
+                self._pausing.let_go(partition)
             for partition in sorted(partitions & set(self._held)):
                 if self._failure is None:
                     await self._checkpoint(self._held[partition])

@@ -23,8 +23,6 @@ class Settings(BaseSettings):
     checkpoint_interval_ms: the least time between two checkpoints. The real interval is also at
         least ten times the processor time of the last one: large states cost no more than a tenth
     checkpoint_records: a checkpoint is due at the latest after so many records
-    max_refused_in_a_row: dead letters without anything understood in between, before the worker
-        stops; see `streams.worker`. It pauses after each hundred, so that this many take a while
     patience_s: how long Kafka may be silent before the worker gives up and says so
     session_timeout_s: how long Kafka keeps the partitions of a silent worker for it
     """
@@ -39,7 +37,6 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     checkpoint_interval_ms: Annotated[int, Field(ge=10, le=600_000)] = 1000
     checkpoint_records: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
-    max_refused_in_a_row: Annotated[int, Field(ge=1)] = 5000
     patience_s: Annotated[float, Field(gt=0, le=3600)] = 60
     session_timeout_s: Annotated[float, Field(ge=6, le=1800)] = 60
     log_level: str = "INFO"

@@ -12,7 +12,6 @@ from typing import Any, Generic, TypeVar
 from schemas.codec import Codec
 from schemas.record import Record
 from streams import snapshots
-from streams.errors import TooManyDeadLetters
 from streams.log import Log
 from streams.recovery import Restored, answer_topics
 
@@ -20,24 +19,14 @@ S = TypeVar("S")
 
 
 class Worker(Generic[S]):
-    """Applies records in order and makes what follows from them durable.
+    """Applies records in order and makes what follows from them durable."""
 
-    max_refused_in_a_row: at that many dead letters with nothing understood in between the worker
-        makes a checkpoint and stops. It goes on behind them when it is started again, so a bad
-        producer delays production by the supervisor's backoff and cannot end it, while a bad deploy
-        drains no more than this many records a restart, each kept as a dead letter. Long before
-        that the process around it pauses, loudly: a burst of garbage costs seconds.
-    """
-
-    def __init__(
-        self, restored: Restored[S], log: Log, codec: Codec, *, max_refused_in_a_row: int
-    ) -> None:
+    def __init__(self, restored: Restored[S], log: Log, codec: Codec) -> None:
         self.processor = restored.processor
         self.saved_position = self.processor.position
         self._restored = restored
         self._log = log
         self._codec = codec
-        self._max_refused = max_refused_in_a_row
         self._slot = restored.free_slot
         self._answer_topics = frozenset(topic.name for topic in answer_topics(self.agent))
 
@@ -71,13 +60,6 @@ class Worker(Generic[S]):
         outputs = self.processor.handle(record)
         for output in outputs:
             self._log.publish(output)
-        if self.processor.refused_in_a_row >= self._max_refused:
-            self.checkpoint()
-            raise TooManyDeadLetters(
-                f"{self.agent.name} understood none of {self.processor.refused_in_a_row} records "
-                f"in a row up to {record.topic}:{record.partition}:{record.offset}; they are in "
-                f"{record.topic}.dlq with their reasons, and a restart goes on behind them"
-            )
         return len(outputs)
 
     def _write_snapshot(self) -> None:

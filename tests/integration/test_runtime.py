@@ -15,7 +15,7 @@ from schemas.envelope import produced
 from schemas.provisioning import provision
 from schemas.record import Record
 from schemas.registry import RegistryIds, register
-from schemas.topics import DECISIONS, SITES, Event, Topics, dlq, topic_of
+from schemas.topics import DECISIONS, SITES, Event, Topics, dlq, home_partition, topic_of
 from streams.driver import Seat
 from streams.kafka import KafkaLog
 from streams.recovery import restore
@@ -24,6 +24,8 @@ from tests.integration.processes import Process, wait_until
 from tests.streams.ledger import LEDGER
 from tests.streams.reports import random_events, report
 from tests.streams.substrates import MemorySubstrate, distinct, everything
+
+FLOOD = 3000
 
 
 class Stage:
@@ -60,6 +62,9 @@ class Stage:
     def has(self, count: int) -> bool:
         return self.count() >= count
 
+    def letters(self) -> int:
+        return len(everything(self.log, dlq(SITES)))
+
     def reference(self) -> Seat:
         """The same inputs through the log in memory."""
         seat = Seat(LEDGER, 0, self.codec, self.memory.open)
@@ -70,10 +75,14 @@ class Stage:
 
 @pytest.fixture
 def stage(
-    kafka: str, registry: str, topic_prefix: str, tmp_path: Path, request: pytest.FixtureRequest
+    kafka: str,
+    registry: str,
+    topic_prefix: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Stage]:
     prefix = f"{topic_prefix}{abs(hash(request.node.name)) % 10_000}."
-    provision(kafka, Topics(prefix))
+    provision(kafka, Topics(prefix), partitions=getattr(request, "param", 1))
     register(registry, Topics(prefix))
     stage = Stage(kafka, registry, prefix, tmp_path)
     yield stage
@@ -130,16 +139,25 @@ def test_a_killed_worker_repeats_and_never_contradicts(stage: Stage) -> None:
     assert state_bytes(restored) == state_bytes(seat.worker.processor)
 
 
-def test_a_burst_of_garbage_costs_pauses_and_is_said_aloud(stage: Stage) -> None:
-    for _ in range(350):
-        stage.log.publish(replace(_some_record(stage), value=b"garbage"))
-    stage.put(report(1))
+@pytest.mark.parametrize("stage", [2], indirect=True)
+def test_a_flooded_partition_pauses_alone_and_is_said_aloud(stage: Stage) -> None:
+    garbage = replace(_some_record(stage), value=b"garbage")
+    flooded, other = home_partition(garbage.key, 2), 1 - home_partition(garbage.key, 2)
+    sites = [f"site-{n}" for n in range(20)]
+    elsewhere = [site for site in sites if home_partition(site.encode(), 2) == other]
+    for _ in range(FLOOD):
+        stage.log.publish(garbage)
     stage.worker.start()
-    took_s = wait_until(partial(stage.has, 1), 60, "the answer behind the garbage")
+    wait_until(lambda: stage.letters() > 0, 60, "the flood has begun")
+    stage.put(*[replace(report(1), site_id=site) for site in elsewhere])
+    wait_until(partial(stage.has, len(elsewhere)), 60, "the answers of the other partition")
+    assert stage.letters() < FLOOD
+    stage.put(report(1))
+    wait_until(partial(stage.has, len(elsewhere) + 1), 60, "the answer behind the garbage")
     assert stage.worker.stop() == 0
-    assert took_s < 30
-    assert stage.worker.said().count("understood none of") == 3
-    assert len(everything(stage.log, dlq(SITES))) == 350
+    assert "understood none of" in stage.worker.said()
+    assert stage.letters() == FLOOD
+    assert {letter.partition for letter in everything(stage.log, dlq(SITES))} == {flooded}
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,13 +86,25 @@ class Stack:
         )
         return runner, session
 
-    def project(self, *, batch: int = 500, steps: int | None = None, limit: int = 100) -> None:
-        """To the end of the logs, or for some steps; then gone without a word, as after a crash."""
+    def project(
+        self,
+        *,
+        batch: int = 500,
+        steps: int | None = None,
+        limit: int = 100,
+        until: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """To the end of the logs, for some steps, or until something is so; then gone without a
+        word, as after a crash."""
         reader = self.reader(batch)
         runner, session = self.runner(reader, threading.Event(), limit=limit)
         runner.start()
         ends = reader.ends(cached=False)
-        while steps != 0 and any(reader.position(place) < end for place, end in ends.items()):
+
+        def is_behind() -> bool:
+            return any(reader.position(place) < end for place, end in ends.items())
+
+        while steps != 0 and is_behind() and not until():
             runner.step()
             steps = None if steps is None else steps - 1
         session.close()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from projections import metrics
 from projections.record import moment
 from schemas.codec import OutRecord, record_for
 from schemas.envelope import Cause, answered, produced
 from schemas.events import sites
-from schemas.topics import SITES, Event, home_partition
+from schemas.pace import BURST
+from schemas.topics import DECISIONS, SITES, Event, Topic, home_partition
 from tests.projections.conftest import PARTITIONS, Stack
 from tests.projections.story import START
 
@@ -52,23 +56,51 @@ def bad_records(stack: Stack) -> dict[str, OutRecord]:
     }
 
 
-def test_they_are_put_aside_once(stack: Stack) -> None:
+def test_they_change_nothing_and_are_counted(stack: Stack) -> None:
+    """Their dead letters are routing's to write: it is the authority of the log."""
     stack.project()
-    before = stack.dump()
+    before, refused = stack.dump(), refusals(SITES)
     bad = bad_records(stack)
     for record in bad.values():
         stack.produce(record)
     stack.flush()
     stack.project()
-    letters = stack.dead_letters(SITES)
-    assert sorted(letter.reason for letter in letters) == sorted(
-        reason.removesuffix(" ahead") for reason in bad
-    )
-    assert {letter.reader for letter in letters} == {"projections"}
+    assert refusals(SITES) - refused == Counter(reason.removesuffix(" ahead") for reason in bad)
+    assert stack.dead_letters(SITES) == []
     assert stack.dump() == before
-    stack.project()
-    assert len(stack.dead_letters(SITES)) == len(bad)
     assert stack.is_caught_up()
+
+
+def test_what_no_agent_reads_is_put_aside_once(stack: Stack) -> None:
+    """A log that only the projections read, and what says that it is routing's own."""
+    stack.project()
+    bad = replace(as_record(stack, TICK), topic=DECISIONS, value=b"not avro")
+    home = home_partition(b"alpha", PARTITIONS)
+    question = produced(TICK, source="/test")
+    cause = Cause("routing", SITES.name, home, 0, 0, 1)
+    closed = sites.HourClosed(site_id="alpha", at=START, closed_until=START)
+    envelope = answered(closed, agent="routing", version="1", input=question, cause=cause)
+    own = replace(record_for(SITES, closed, envelope, stack.codec), value=b"not avro")
+    for record in (bad, own):
+        stack.produce(record)
+    stack.flush()
+    for _ in range(2):
+        stack.project()
+        assert [letter.reason for letter in stack.dead_letters(DECISIONS)] == ["unknown_event_type"]
+        (letter,) = stack.dead_letters(SITES)
+        assert (letter.reason, letter.reader) == ("not_confluent_wire", "projections")
+
+
+def refusals(topic: Topic) -> Counter[str]:
+    """By reason, since this process began."""
+    (metric,) = metrics.REFUSED.collect()
+    return Counter(
+        {
+            sample.labels["reason"]: int(sample.value)
+            for sample in metric.samples
+            if sample.name.endswith("_total") and sample.labels["topic"] == topic.name
+        }
+    )
 
 
 def test_what_no_table_takes_is_put_aside_alone(stack: Stack) -> None:
@@ -199,23 +231,28 @@ def test_what_two_read_models_cannot_take_is_put_aside_for_each(stack: Stack) ->
     assert len(stack.dead_letter_ids(SITES) - known_ids) == 2
 
 
-def test_too_many_in_a_row_make_it_pause_and_each_is_kept(
+def test_a_flooded_partition_rests_alone_and_each_record_is_kept(
     stack: Stack, caplog: pytest.LogCaptureFixture
 ) -> None:
     stack.project()
-    known = len(stack.dead_letters(SITES))
+    known = refusals(SITES).total()
+    flooded = home_partition(b"alpha", PARTITIONS)
+    other = next(s for s in ("beta", "gamma") if home_partition(s.encode(), PARTITIONS) != flooded)
     bad = replace(as_record(stack, TICK), value=b"not avro")
-    later = as_record(stack, replace(TICK, at=START + 10**9))
-    for record in (*[bad] * 7, later):
+    for record in [bad] * 4 * BURST:
         stack.produce(record)
+    later = [replace(TICK, site_id=site, at=START + 10**9) for site in (other, "alpha")]
+    for tick in later:
+        stack.produce(as_record(stack, tick))
     stack.flush()
-    stack.project(steps=1, limit=3)  # and then gone
-    assert len(stack.dead_letters(SITES)) == known + 3
-    assert "understood none of 3 records in a row up to hcp.sites.v1:" in caplog.text
-    stack.project(limit=3)
-    assert len(stack.dead_letters(SITES)) == known + 7
-    assert caplog.text.count("understood none of") == 2
+    stack.project(until=lambda: (other, moment(START + 10**9)) in clocks(stack))
+    assert refusals(SITES).total() < known + 4 * BURST
+    assert "understood none of" in caplog.text
+    stack.project()
+    assert refusals(SITES).total() == known + 4 * BURST
+    assert ("alpha", moment(START + 10**9)) in clocks(stack)
     assert stack.is_caught_up()
-    assert stack.query("SELECT now FROM site_clocks WHERE site_id = 'alpha'") == [
-        (moment(START + 10**9),)
-    ]
+
+
+def clocks(stack: Stack) -> list[tuple[Any, ...]]:
+    return stack.query("SELECT site_id, now FROM site_clocks")

@@ -66,7 +66,7 @@ def test_the_fleet_is_played_within_every_limit() -> None:
     }
     assert len(metered) == 9
     assert min(metered.values()) > 500
-    assert not any(agent.tally.dead_letters for agent in pipeline.agents)
+    assert not any(agent.tally.refused for agent in pipeline.agents)
     assert most_planned_w(pipeline) <= 1.0
 
 

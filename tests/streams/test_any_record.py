@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, cast
 
 import pytest
@@ -13,6 +14,7 @@ from projections.catalog import READ_MODELS
 from projections.decoding import READER, Decoder
 from projections.fold import fold
 from schemas.codec import OutRecord
+from schemas.deadletters import writer_of_letter
 from schemas.envelope import Envelope
 from schemas.errors import CodecError, Refused
 from schemas.events.dlq import RecordDeadLettered
@@ -23,7 +25,7 @@ from streams.loop import Processor
 from tests.streams.hostile import Hostile, real_records
 from tests.streams.substrates import CODEC
 
-BATCHES, RECORDS = 520, 200  # spread over the logs: 104,000 records
+BATCHES, RECORDS = 260, 400  # spread over the logs: 104,000 records
 READERS = tuple(load(name) for name in AGENTS)
 ADMISSION = Admission(
     CODEC, dict.fromkeys(LOGS, 1), frozenset(kind for model in READ_MODELS for kind in model.reads)
@@ -39,23 +41,32 @@ def test_no_record_stops_a_reader(log: Topic, seed: int, parts: list[bytes]) -> 
     hostile = Hostile(seed, parts)
     start = [as_read(log, real, offset) for offset, real in enumerate(real_records()[log][:60])]
     records = start + [hostile.record(log, len(start) + offset) for offset in range(RECORDS)]
+    refused: set[int] = set()
+    letters: Counter[int] = Counter()
     for agent in READERS:
         if agent.log is log:
             processor: Processor[Any] = Processor(agent, 0, 1, CODEC)
             for record in records:
-                for out in processor.handle(record):
-                    judge(out, log, record, agent.name)
+                before = processor.tally.refused
+                outputs = processor.handle(record)
+                letters[record.offset] += sum(judge(out, log, record) for out in outputs)
+                if processor.tally.refused > before:
+                    refused.add(record.offset)
     for record in records:
-        project(log, record)
+        error = projected(log, record)
+        if error is not None:
+            refused.add(record.offset)
+        if error is not None and writer_of_letter(log, record) == READER:
+            letters[record.offset] += judge(DECODER.letter(log, record, error), log, record)
+    assert +letters == Counter(refused)  # one a record, whoever could not read it
 
 
-def project(log: Topic, record: Record) -> None:
-    """What a batch of the projections does with it, short of the database."""
+def projected(log: Topic, record: Record) -> CodecError | Refused | None:
+    """What a batch of the projections does with it, short of the database; why, if refused."""
     try:
         found = ADMISSION.admit(log, record)
     except (CodecError, Refused) as error:
-        judge(DECODER.letter(log, record, error), log, record, READER)
-        return
+        return error
     if found is not None:
         operations = [
             operation
@@ -64,21 +75,22 @@ def project(log: Topic, record: Record) -> None:
             for operation in model.operations(found)
         ]
         fold(operations, {})
+    return None
 
 
-def judge(out: OutRecord, log: Topic, record: Record, reader: str) -> None:
-    """Answers may be whatever they are; a dead letter must be readable, small and clear."""
+def judge(out: OutRecord, log: Topic, record: Record) -> bool:
+    """Whether it is a dead letter, which must be readable, small and clear."""
     size = len(out.key) + len(out.value) + sum(len(n) + len(v or b"") for n, v in out.headers)
     assert size < MAX_RECORD_BYTES
     if out.topic is not dlq(log):
-        return
+        return False
     letter = CODEC.decode(out.value)
     assert isinstance(letter, RecordDeadLettered)
     assert letter.reason
     assert letter.detail
     assert (letter.source_topic, letter.source_offset) == (log.name, record.offset)
-    assert letter.reader == reader
     assert Envelope.from_headers(out.headers).time_ms == letter.at
+    return True
 
 
 def as_read(log: Topic, out: OutRecord, offset: int) -> Record:

@@ -167,6 +167,25 @@ def test_a_stray_key_is_a_dead_letter() -> None:
     assert sorted(refused) == [False, True, True, True]
 
 
+def test_one_reader_writes_the_dead_letter_and_all_refuse(
+    processor: Processor[Ledger],
+) -> None:
+    adviser = Processor(replace(LEDGER, name="optimization"), 0, 1, CODEC)
+    garbage = replace(at(0, said(report(1))), value=b"garbage")
+    assert letter(processor.handle(garbage)).reader == "routing"
+    assert adviser.handle(garbage) == []
+    assert (processor.tally.refused, adviser.tally.refused) == (1, 1)
+    assert (processor.position, adviser.position) == (0, 0)
+
+
+def test_a_repeat_that_cannot_be_read_is_garbage_to_every_reader(
+    processor: Processor[Ledger],
+) -> None:
+    processor.handle(at(1, answer(plan(1), "optimization", 0)))
+    repeat = replace(at(2, answer(plan(1), "optimization", 0)), value=b"garbage")
+    assert letter(processor.handle(repeat)).reason == "not_confluent_wire"
+
+
 class SilentIds(LocalIds):
     """A registry that does not answer."""
 
@@ -180,7 +199,7 @@ def test_a_registry_that_is_away_leaves_everything_as_it_was() -> None:
         processor.handle(at(0, said(report(1))))
     assert processor.position == -1
     assert processor.states == {}
-    assert processor.tally.dead_letters == 0
+    assert processor.tally.refused == 0
 
 
 def test_a_decision_that_raises_stops_the_loop() -> None:
@@ -219,7 +238,7 @@ def test_an_input_whose_answer_cannot_be_written_is_a_dead_letter_and_not_applie
     assert dead.detail.startswith("routing cannot answer: ")
     assert (dead.source_offset, dead.value) == (1, record.value)
     assert state_bytes(processor) == before
-    assert (processor.position, processor.tally.dead_letters) == (1, 1)
+    assert (processor.position, processor.tally.refused) == (1, 1)
     assert [output.topic for output in processor.handle(at(2, said(report(3))))] == [DECISIONS]
     assert processor.states["site-a"].reports == {"u0": 2}
 

@@ -1,4 +1,4 @@
-"""Checkpoints, gaps, and the limit on dead letters."""
+"""Checkpoints, gaps, and garbage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from schemas.codec import record_for
 from schemas.envelope import produced
 from schemas.topics import DECISIONS, SITES, dlq, snapshots_topic
 from streams.driver import Seat
-from streams.errors import TooManyDeadLetters
 from tests.streams.ledger import LEDGER
 from tests.streams.reports import random_events, report
 from tests.streams.substrates import CODEC, MemorySubstrate, everything, put
@@ -31,23 +30,9 @@ def test_garbage_between_inputs_stops_nothing(substrate: MemorySubstrate) -> Non
     for at in range(30):
         put_garbage(substrate, 3)
         put(substrate, report(at, unit=at))
-    Seat(LEDGER, 0, CODEC, substrate.open, max_refused_in_a_row=4).run()
+    Seat(LEDGER, 0, CODEC, substrate.open).run()
     assert len(everything(substrate.open(), dlq(SITES))) == 90
     assert len(everything(substrate.open(), DECISIONS)) == 30
-
-
-def test_too_much_garbage_in_a_row_stops_the_worker_behind_it(substrate: MemorySubstrate) -> None:
-    put_garbage(substrate, 25)
-    put(substrate, report(1))
-    seat = Seat(LEDGER, 0, CODEC, substrate.open, max_refused_in_a_row=10)
-    for stops in (1, 2):
-        with pytest.raises(TooManyDeadLetters, match="understood none of 10 records in a row"):
-            seat.run()
-        assert len(everything(substrate.open(), dlq(SITES))) == 10 * stops
-        seat.restart()
-    seat.run()
-    assert len(everything(substrate.open(), dlq(SITES))) == 25
-    assert len(everything(substrate.open(), DECISIONS)) == 1
 
 
 def test_records_between_the_snapshot_and_the_first_one_given_are_not_lost(

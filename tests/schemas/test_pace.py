@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from schemas.pace import BURST, MANY, RATE, SLOW_RATE, Pace
+
+
+def drained_after(seconds: float, in_a_row: int = 1) -> int:
+    """How many records of nothing but garbage a reader puts aside that rests when told to."""
+    pace, now_s, count = Pace(), 1_000.0, 0
+    while True:
+        now_s += pace.put_aside(1, in_a_row + count, now_s)
+        if now_s > 1_000.0 + seconds:
+            return count
+        count += 1
+
+
+def test_a_burst_rests_for_nothing() -> None:
+    pace = Pace()
+    assert sum(pace.put_aside(1, n, 1_000.0) for n in range(BURST)) < 0.001
+    assert pace.put_aside(1, BURST + 1, 1_000.0) > 0
+
+
+def test_what_comes_slowly_never_rests() -> None:
+    pace = Pace()
+    rests = [pace.put_aside(1, n, 1_000 + n / (RATE / 2)) for n in range(2_000)]
+    assert set(rests) == {0.0}
+
+
+def test_a_flood_is_drained_at_the_rate() -> None:
+    assert abs(drained_after(10) - (BURST + 10 * RATE)) < 10
+
+
+def test_a_reader_that_understands_nothing_drains_next_to_nothing() -> None:
+    assert abs(drained_after(100, in_a_row=MANY) - 100 * SLOW_RATE) < 10
+
+
+def test_ten_thousand_are_over_in_less_than_half_a_minute() -> None:
+    assert drained_after(20) > 10_000
