@@ -20,9 +20,9 @@ from confluent_kafka import KafkaException
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 from pydantic import BaseModel, Field
 
-from gateway import queries
+from gateway import dead_letter_queries, queries
 from gateway.broker import ASK_S, Broker
-from gateway.database import Database
+from gateway.database import Database, Row
 from gateway.progress import Progress
 from gateway.settings import Settings
 from schemas import topics
@@ -36,6 +36,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 PROJECTIONS = "projections"
+DEAD_LETTERS = "dead letters"
+COUNTED_LETTERS = 10_000
 READS = {
     "routing": topics.SITES,
     "optimization": topics.SITES,
@@ -71,7 +73,9 @@ class HealthReport(BaseModel):
 
     status: Status
     components: list[Component] = Field(
-        description="broker, registry, database, each agent, projections, identity, websocket"
+        description=(
+            "broker, registry, database, each agent, projections, dead letters, identity, websocket"
+        )
     )
 
 
@@ -129,6 +133,7 @@ class Health:
                 for agent, topic in READS.items()
             ),
             self._asked(PROJECTIONS, lambda: self._projections(ends)),
+            self._asked(DEAD_LETTERS, self._dead_letters),
         )
         ends.cancel()
         absent = [
@@ -188,6 +193,11 @@ class Health:
         is_running = await queries.projections_connected(self._database)
         return self._judge(PROJECTIONS, applied, await asyncio.shield(ends), is_running=is_running)
 
+    async def _dead_letters(self) -> tuple[Status, str]:
+        """Somebody sends garbage: no part of the platform is unwell for that."""
+        rows = await dead_letter_queries.newest_by_topic(self._database, COUNTED_LETTERS)
+        return "ok", letters_said(rows)
+
     def _judge(
         self,
         part: str,
@@ -235,6 +245,15 @@ def verdict(lag: int, stalled_s: float, *, is_running: bool) -> tuple[Status, st
         stalled: Status = "down" if stalled_s >= DEAD_S else "degraded"
         return stalled, f"{behind}, and took none of them for {stalled_s:.0f} s"
     return ("ok" if lag <= LAG_EVENTS else "degraded"), behind
+
+
+def letters_said(rows: Iterable[Row]) -> str:
+    """Of the last day, by topic."""
+    said = [
+        f"{row['count']} of {row['topic']}, the last {row['reason']}: see /api/v1/dead-letters"
+        for row in rows
+    ]
+    return "; ".join(said) if said else "none in the last day"
 
 
 def overall(components: Iterable[Component]) -> Status:

@@ -12,6 +12,7 @@ from projections import (
     alerts,
     curtailments,
     customers,
+    dead_letter_table,
     decisions,
     energy,
     invoices,
@@ -44,6 +45,7 @@ READ_MODELS: tuple[ReadModel, ...] = (
     unbilled.READ_MODEL,
     ai_revenue.READ_MODEL,
     invoices.READ_MODEL,
+    dead_letter_table.READ_MODEL,
 )
 
 

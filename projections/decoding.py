@@ -15,7 +15,7 @@ from schemas.codec import Codec, OutRecord
 from schemas.deadletters import dead_letter, explanation, writer_of_letter
 from schemas.errors import CodecError, Refused
 from schemas.record import Record, record_of
-from schemas.topics import PROJECTIONS, Topic
+from schemas.topics import DEAD_LETTERS, PROJECTIONS, Topic
 
 READER = PROJECTIONS
 
@@ -87,9 +87,10 @@ class Decoder:
     def _letters(
         self, topic: Topic, record: Record, error: CodecError | Refused
     ) -> list[OutRecord]:
-        """Of what is no event of the log: none where another reader writes it."""
+        """Of what is no event of the log: none where another reader writes it, or where it would
+        be about what only looks like a dead letter."""
         metrics.REFUSED.labels(topic.name, error.reason).inc()
-        if writer_of_letter(topic, record) != READER:
+        if topic in DEAD_LETTERS or writer_of_letter(topic, record) != READER:
             return []
         return [self.letter(topic, record, error)]
 

@@ -15,6 +15,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class LogRecord:
+    """timestamp_ms: the broker's"""
+
     topic: Topic
     partition: int
     offset: int

@@ -36,6 +36,7 @@ from projections.session import Session, Stopped, is_records_fault, patiently
 from schemas.codec import Codec
 from schemas.errors import Refused, RegistryUnavailable
 from schemas.pace import Pace
+from schemas.topics import DEAD_LETTERS
 
 _LOG = logging.getLogger(__name__)
 _POLL_S = 0.25
@@ -196,6 +197,7 @@ class Runner:
                 part=models[0].name,
             )
             for part in slices
+            if part.topic not in DEAD_LETTERS
             for record in part.records
         ]
         if self._dead_letters is not None:

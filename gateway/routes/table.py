@@ -6,6 +6,7 @@ from gateway.endpoints import AnyEndpoint
 from gateway.routes import (
     billing,
     curtailments,
+    dead_letters,
     decisions,
     platform,
     prices,
@@ -24,5 +25,6 @@ TABLE: tuple[AnyEndpoint, ...] = (
     *billing.ENDPOINTS,
     *waivers.ENDPOINTS,
     *decisions.ENDPOINTS,
+    *dead_letters.ENDPOINTS,
     *platform.ENDPOINTS,
 )

@@ -17,7 +17,7 @@ import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from gateway import money_queries, queries
+from gateway import dead_letter_queries, money_queries, queries
 from gateway.database import Database, Row, Statement
 from gateway.settings import Settings
 from projections.migrating import migrate
@@ -65,6 +65,10 @@ LISTS: dict[str, List] = {
     "alerts by site": page(queries.alerts, HALF, "a5", **SITE),
     "alerts that stand": page(queries.alerts, active=True),
     "alerts that are over": page(queries.alerts, HALF, "a5", active=False),
+    "dead letters": page(dead_letter_queries.dead_letters),
+    "dead letters by topic": page(dead_letter_queries.dead_letters, HALF, "d5", topic="t1"),
+    "dead letters by reader": page(dead_letter_queries.dead_letters, HALF, "d5", reader="r1"),
+    "dead letters by reason": page(dead_letter_queries.dead_letters, reason="none such"),
     "power prices": page(money_queries.power_prices),
     "power prices by site": page(money_queries.power_prices, SIXTH, "s1", "HB", **SITE),
     "power prices by time": page(money_queries.power_prices, since=START, until=SIXTH),

@@ -50,6 +50,7 @@ def test_what_the_contract_promises_is_there() -> None:
         *("/sites/{site_id}/curtailments", "/curtailments/{curtailment_id}", "/prices/power"),
         *("/prices/hash", "/profitability", "/usage", "/invoices", "/invoices/{invoice_id}"),
         *("/sites/{site_id}/waivers", "/alerts", "/decisions/{decision_id}", "/health", "/report"),
+        *("/dead-letters", "/dead-letters/{dead_letter_id}"),
     }
     assert {PREFIX + path for path in paths} == set(SPEC["paths"])
 

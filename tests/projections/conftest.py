@@ -24,7 +24,7 @@ from schemas.codec import Codec, OutRecord
 from schemas.envelope import Envelope
 from schemas.provisioning import provision
 from schemas.registry import RegistryIds, register
-from schemas.topics import LOGS, Topic, Topics, dlq
+from schemas.topics import DEAD_LETTERS, LOGS, Topic, Topics, dlq
 from tests.projections.story import Story, tell
 
 Dump = dict[str, list[tuple[Any, ...]]]
@@ -112,7 +112,7 @@ class Stack:
 
     def ends(self) -> dict[Partition, int]:
         reader = self.reader(1)
-        reader.start({(topic, p): 0 for topic in LOGS for p in range(PARTITIONS)})
+        reader.start({(topic, p): 0 for topic in (*LOGS, *DEAD_LETTERS) for p in range(PARTITIONS)})
         ends = reader.ends(cached=False)
         reader.close()
         return ends

@@ -13,7 +13,7 @@ from projections.catalog import READ_MODELS
 from projections.database import Connection, connect
 from projections.migrating import migrate
 from projections.operations import Table
-from schemas.topics import LOGS
+from schemas.topics import DEAD_LETTERS, LOGS
 
 README = Path(__file__).parents[2] / "README.md"
 TABLES = [table for model in READ_MODELS for table in model.tables]
@@ -31,7 +31,7 @@ def test_every_read_model_says_what_it_holds_and_reads() -> None:
         assert model.doc.endswith("."), model.name
         assert model.reads <= {event for topic in model.topics for event in topic.events}
         assert all(any(event in topic.writers for event in model.reads) for topic in model.topics)
-        assert set(model.topics) <= set(LOGS)
+        assert set(model.topics) <= {*LOGS, *DEAD_LETTERS}
 
 
 def test_no_two_read_models_share_a_table_or_name() -> None:
