@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import NamedTuple
 
 import psycopg
@@ -17,9 +18,11 @@ from psycopg.rows import dict_row, tuple_row
 from projections.fold import Changes
 from projections.operations import Key, Row, Table, Value
 from schemas.marks import Marks
+from schemas.topics import DEAD_LETTERS_KEPT_MS
 
 Connection = psycopg.Connection[tuple[Value, ...]]
 CHANNEL = "hcp_positions"
+DEAD_LETTER_ROWS = 100_000  # at most, give or take a minute's
 _LOCK_SPACE = 0x484350  # "HCP": keeps our advisory locks apart from other people's
 
 
@@ -89,6 +92,27 @@ def advance(connection: Connection, moved: Mapping[Place, int]) -> None:
         columns_of([(*place, offset) for place, offset in moved.items()], 4),
     )
     connection.execute(sql.SQL("NOTIFY {}").format(sql.Identifier(CHANNEL)))
+
+
+def skip_to(connection: Connection, firsts: Mapping[tuple[str, int], int]) -> int:
+    """Past what a log holds no more, by topic and partition; how many positions it moved."""
+    with connection.transaction():
+        return connection.execute(
+            "UPDATE projection_positions p SET next_offset = n.first, updated_at = now() "
+            "FROM unnest(%s::text[], %s::int[], %s::bigint[]) AS n (topic, partition, first) "
+            "WHERE p.topic = n.topic AND p.partition = n.partition AND p.next_offset < n.first",
+            columns_of([(*place, first) for place, first in firsts.items()], 3),
+        ).rowcount
+
+
+def forget_dead_letters(connection: Connection) -> int:
+    """Those that are older, or more, than the topics keep; how many rows went."""
+    with connection.transaction():
+        return connection.execute(
+            "DELETE FROM dead_letters WHERE refused_at < greatest(now() - %s, "
+            "(SELECT refused_at FROM dead_letters ORDER BY refused_at DESC OFFSET %s LIMIT 1))",
+            (timedelta(milliseconds=DEAD_LETTERS_KEPT_MS), DEAD_LETTER_ROWS),
+        ).rowcount
 
 
 def load_marks(connection: Connection, places: Sequence[Place]) -> dict[Place, Marks]:

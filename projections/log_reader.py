@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from projections.errors import LogUnreadable, NotProvisioned
-from schemas.topics import Topic, Topics, group_of
+from schemas.topics import FOR_EVER_MS, Topic, Topics, group_of
 
 Partition = tuple[Topic, int]
 
@@ -82,6 +82,14 @@ class LogReader:
             found[topic] = len(listed.partitions)
         return found
 
+    def firsts(self, places: Iterable[Partition]) -> dict[Partition, int]:
+        """The first offset there is, of those whose records are not kept for ever.
+
+        Raises LogUnreadable.
+        """
+        kept = [place for place in places if place[0].retention_ms != FOR_EVER_MS]
+        return {place: self._bounds(place, cached=False)[0] for place in kept}
+
     def start(self, positions: Mapping[Partition, int]) -> None:
         """Read from these offsets on."""
         self._next = dict(positions)
@@ -128,18 +136,22 @@ class LogReader:
     def ends(self, *, cached: bool) -> dict[Partition, int]:
         """Offsets after the last record. cached: as of the last fetch, without asking Kafka."""
         found: dict[Partition, int] = {}
-        for topic, partition in list(self._next):
-            place = TopicPartition(self._topics.name_of(topic), partition)
-            try:
-                marks = self._consumer.get_watermark_offsets(place, _ANSWER_S, cached=cached)
-            except KafkaException as error:
-                raise LogUnreadable(f"Kafka at {self._bootstrap}: {said(error)}") from error
-            if marks is not None and marks[1] >= 0:
-                found[topic, partition] = marks[1]
+        for place in list(self._next):
+            end = self._bounds(place, cached=cached)[1]
+            if end >= 0:
+                found[place] = end
         return found
 
     def close(self) -> None:
         self._consumer.close()
+
+    def _bounds(self, place: Partition, *, cached: bool) -> tuple[int, int]:
+        asked = TopicPartition(self._topics.name_of(place[0]), place[1])
+        try:
+            marks = self._consumer.get_watermark_offsets(asked, _ANSWER_S, cached=cached)
+        except KafkaException as error:
+            raise LogUnreadable(f"Kafka at {self._bootstrap}: {said(error)}") from error
+        return (-1, -1) if marks is None else (int(marks[0]), int(marks[1]))
 
     def _at(self, place: Partition) -> TopicPartition:
         topic, partition = place

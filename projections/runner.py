@@ -41,6 +41,7 @@ from schemas.topics import DEAD_LETTERS
 _LOG = logging.getLogger(__name__)
 _POLL_S = 0.25
 _LOOK_AROUND_S = 3.0
+_FORGET_EVERY_S = 60.0
 _SAY_EVERY_S = 5.0  # that a partition is flooded
 
 
@@ -70,7 +71,7 @@ class Runner:
         self._refused_in_a_row: dict[Partition, int] = {}
         self._paces: dict[Partition, Pace] = defaultdict(Pace)
         self._resting_until: dict[Partition, float] = {}
-        self._said_at = -math.inf
+        self._said_at = self._forgot_at = -math.inf
         topics = sorted({topic for model in models for topic in model.topics}, key=lambda t: t.name)
         self._partitions = reader.partitions(topics)
         wanted = frozenset(event_type for model in models for event_type in model.reads)
@@ -95,7 +96,7 @@ class Runner:
             self._lag.hide()
 
     def start(self) -> None:
-        """Go to where the furthest-back read model is."""
+        """Go to where the furthest-back read model is, past what is kept no longer."""
         places = [
             Place(model.name, topic.name, partition)
             for model in self._models
@@ -103,6 +104,10 @@ class Runner:
             for partition in range(self._partitions[topic])
         ]
         self._session.run(lambda connection: database.ensure_positions(connection, places))
+        every = [(topic, n) for topic, count in self._partitions.items() for n in range(count)]
+        firsts = {(t.name, n): first for (t, n), first in self._reader.firsts(every).items()}
+        if skipped := self._session.run(lambda c: database.skip_to(c, firsts)):
+            _LOG.info("%d positions were moved past records that are kept no longer", skipped)
         self._reader.start(self.positions())
 
     def step(self) -> int:
@@ -207,6 +212,9 @@ class Runner:
 
     def _look_around(self) -> None:
         """Go back for read models that were reset, or that a rebuild left short of here."""
+        if time.monotonic() - self._forgot_at > _FORGET_EVERY_S:
+            self._forgot_at = time.monotonic()
+            self._session.run(database.forget_dead_letters)
         positions = self._session.run(database.positions)
         names = {model.name for model in self._models}
         behind = {place for place in positions if place.read_model in names} & {

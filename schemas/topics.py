@@ -19,6 +19,8 @@ PROJECTIONS = "projections"  # the readers that keep the read models
 AGENTS = ("routing", "optimization", "metering", "invoicing", "brokering")
 MAX_RECORD_BYTES = 8 * 1024 * 1024
 FOR_EVER_MS = -1
+DEAD_LETTERS_KEPT_MS = 35 * 86_400_000
+DEAD_LETTERS_KEPT_BYTES = 1024 * 1024 * 1024  # of each partition
 
 
 class Event(Protocol):
@@ -199,6 +201,24 @@ def _dead_letters_of(topic: Topic) -> Topic:
         log="dlq",
         key_field="source_topic",
         writers={dlq_events.RecordDeadLettered: frozenset()},
+        retention_ms=DEAD_LETTERS_KEPT_MS,
+        settings={
+            # Only closed segments are deleted.
+            "retention.bytes": str(DEAD_LETTERS_KEPT_BYTES),
+            "segment.bytes": str(64 * 1024 * 1024),
+            "segment.ms": str(86_400_000),
+        },
+    )
+
+
+def _unanswered_of(topic: Topic) -> Topic:
+    """Inputs of a log that an agent could not answer, and so did not apply: recorded truth, without
+    which no state can be rebuilt. Kept for ever, as the log is; few."""
+    return Topic(
+        name=f"{topic.name}.unanswered",
+        log="dlq",
+        key_field="source_topic",
+        writers={dlq_events.RecordDeadLettered: frozenset()},
     )
 
 
@@ -220,8 +240,9 @@ def _snapshots_of(agent: str) -> Topic:
 
 
 DEAD_LETTERS = tuple(_dead_letters_of(log) for log in LOGS)
+UNANSWERED = tuple(_unanswered_of(log) for log in LOGS)
 SNAPSHOTS = tuple(_snapshots_of(agent) for agent in AGENTS)
-ALL = (*LOGS, *DEAD_LETTERS, *SNAPSHOTS)
+ALL = (*LOGS, *DEAD_LETTERS, *UNANSWERED, *SNAPSHOTS)
 
 _BY_NAME = {topic.name: topic for topic in ALL}
 _BY_EVENT: dict[type[Event], Topic] = {
@@ -239,6 +260,10 @@ def by_name(name: str) -> Topic:
 
 def dlq(topic: Topic) -> Topic:
     return _BY_NAME[f"{topic.name}.dlq"]
+
+
+def unanswered(topic: Topic) -> Topic:
+    return _BY_NAME[f"{topic.name}.unanswered"]
 
 
 def snapshots_topic(agent: str) -> Topic:

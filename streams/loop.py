@@ -16,7 +16,7 @@ An adviser (`streams.definition`) takes the verdict on an input from the log whe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from schemas.admission import admit_envelope, admit_event
@@ -26,7 +26,7 @@ from schemas.envelope import Cause, Envelope, answered
 from schemas.errors import CodecError, MalformedEnvelope, Refused, UnencodableEvent
 from schemas.marks import Marks, is_repeat, raise_mark
 from schemas.record import Record
-from schemas.topics import MAX_RECORD_BYTES, Event, topic_of
+from schemas.topics import MAX_RECORD_BYTES, Event, topic_of, unanswered
 from streams.definition import Agent, answers_to, provisional, settle
 from streams.errors import AnswersIncomplete
 from streams.unconfirmed import TAKEN, Unconfirmed
@@ -271,6 +271,8 @@ class Processor(Generic[S]):
                     agent.log, record, error, reader=agent.name, source=source, codec=self._codec
                 )
             ]
+        if error.reason == UNANSWERABLE:  # first where it is kept for ever
+            letters = [replace(letters[0], topic=unanswered(agent.log)), *letters]
         self.position = record.offset
         self.refused_in_a_row += 1
         self.tally.refused += 1

@@ -31,7 +31,7 @@ from schemas.errors import CodecError, Refused
 from schemas.events.dlq import RecordDeadLettered
 from schemas.marks import Mark
 from schemas.record import Record
-from schemas.topics import LOGS, Event, Topic, dlq
+from schemas.topics import LOGS, Event, Topic, dlq, unanswered
 from streams import snapshots
 from streams.definition import Agent
 from streams.log import Log
@@ -156,20 +156,26 @@ def _recorded_answers(
 
 
 def _unanswered(agent: Agent[Any, Any], partition: int, log: Log, codec: Codec) -> set[int]:
-    """Offsets of the inputs that the agent understood, could not answer and did not apply."""
-    topic, found = dlq(agent.log), set()
-    for target in range(log.partitions(topic)):
-        for record in log.read(topic, target, 0):
-            cause = _own_cause(agent, partition, topic, record)
-            if cause is None:
-                continue
-            try:
-                letter = codec.decode(record.value)
-            except CodecError:  # anyone may write there; it takes nothing away
-                continue
-            if isinstance(letter, RecordDeadLettered) and letter.reason == UNANSWERABLE:
-                found.add(cause.offset)
+    """Offsets of the inputs that the agent understood, could not answer and did not apply.
+
+    Versions before `<log>.unanswered` wrote them among the dead letters only.
+    """
+    found = set()
+    for topic in (unanswered(agent.log), dlq(agent.log)):
+        for target in range(log.partitions(topic)):
+            for record in log.read(topic, target, 0):
+                cause = _own_cause(agent, partition, topic, record)
+                if cause is not None and _is_unanswerable(record, codec):
+                    found.add(cause.offset)
     return found
+
+
+def _is_unanswerable(record: Record, codec: Codec) -> bool:
+    try:
+        letter = codec.decode(record.value)
+    except CodecError:  # anyone may write there; it takes nothing away
+        return False
+    return isinstance(letter, RecordDeadLettered) and letter.reason == UNANSWERABLE
 
 
 @dataclass(slots=True)

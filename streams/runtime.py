@@ -28,7 +28,7 @@ from schemas.codec import Codec
 from schemas.errors import RegistryUnavailable
 from schemas.record import Record
 from schemas.registry import RegistryIds
-from schemas.topics import Topics, dlq, group_of, snapshots_topic
+from schemas.topics import Topics, dlq, group_of, snapshots_topic, unanswered
 from streams.consumer import DirectConsumer, DirectTransport, NoTables
 from streams.definition import Agent
 from streams.errors import (
@@ -94,14 +94,15 @@ class Runtime:
         """Look at everything the agent needs. Raises StreamError, SchemaError: one sentence."""
         agent = self._agent
         partitions = self._log.partitions(agent.log)
-        for topic in (snapshots_topic(agent.name), dlq(agent.log), *answer_topics(agent)):
+        letters = (dlq(agent.log), unanswered(agent.log))
+        written = (snapshots_topic(agent.name), *letters, *answer_topics(agent))
+        for topic in written:
             found = self._log.partitions(topic)
             if topic.name == snapshots_topic(agent.name).name and found < partitions:
                 raise NotProvisioned(
                     f"topic {topic.name} has {found} partitions, {agent.log.name} has "
                     f"{partitions}: there must be a snapshot partition for each"
                 )
-        written = (snapshots_topic(agent.name), dlq(agent.log), *answer_topics(agent))
         self._codec.warm(*written, writer=agent.name)
 
     async def run(self) -> None:

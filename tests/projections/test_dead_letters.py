@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from projections import metrics
 from projections.record import moment
@@ -16,7 +18,7 @@ from schemas.codec import OutRecord, record_for
 from schemas.envelope import Cause, answered, produced
 from schemas.events import sites
 from schemas.pace import BURST
-from schemas.topics import DECISIONS, SITES, Event, Topic, home_partition
+from schemas.topics import DECISIONS, SITES, Event, Topic, dlq, home_partition
 from tests.projections.conftest import PARTITIONS, Stack
 from tests.projections.story import START
 
@@ -252,6 +254,33 @@ def test_a_flooded_partition_rests_alone_and_each_record_is_kept(
     assert "understood none of" in caplog.text
     assert ("alpha", moment(START + 10**9)) in clocks(stack)
     assert stack.is_caught_up()
+
+
+def test_what_is_kept_no_longer_is_passed(stack: Stack) -> None:
+    """A read model that begins anew, when the first dead letters are gone from the topic."""
+    home = home_partition(b"alpha", PARTITIONS)
+    for _ in range(5):
+        stack.produce(replace(as_record(stack, TICK), topic=DECISIONS, partition=home))
+    stack.flush()
+    stack.project()  # which writes them
+    stack.project()  # and reads them
+    known = row_count(stack)
+    (place,) = [
+        TopicPartition(stack.topics.name_of(dlq(DECISIONS)), number, 2)
+        for number in range(PARTITIONS)
+        if stack.ends()[dlq(DECISIONS), number] > 2
+    ]
+    deleted = AdminClient({"bootstrap.servers": stack.kafka}).delete_records([place])
+    assert deleted[place].result(30).low_watermark == 2
+    stack.forget()
+    stack.project()
+    assert row_count(stack) == known - 2
+    assert stack.is_caught_up()
+
+
+def row_count(stack: Stack) -> int:
+    ((count,),) = stack.query("SELECT count(*) FROM dead_letters")
+    return int(count)
 
 
 def clocks(stack: Stack) -> list[tuple[Any, ...]]:

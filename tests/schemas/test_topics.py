@@ -14,11 +14,13 @@ from schemas.topics import (
     LOGS,
     PRODUCER,
     SITES,
+    UNANSWERED,
     Topic,
     Topics,
     dlq,
     home_partition,
     topic_of,
+    unanswered,
 )
 
 
@@ -43,6 +45,16 @@ def test_each_event_lives_on_one_log() -> None:
 
 def test_every_log_has_a_topic_for_dead_letters() -> None:
     assert tuple(dlq(log) for log in LOGS) == DEAD_LETTERS
+    for topic in DEAD_LETTERS:
+        assert 0 < int(topic.config["retention.ms"]) < 60 * 86_400_000
+        assert int(topic.config["retention.bytes"]) > 0
+
+
+def test_what_a_state_is_rebuilt_from_is_kept_for_ever() -> None:
+    assert tuple(unanswered(log) for log in LOGS) == UNANSWERED
+    for topic in (*LOGS, *UNANSWERED):
+        assert topic.config["retention.ms"] == "-1"
+        assert "retention.bytes" not in topic.config
 
 
 def test_only_its_owner_may_write_an_event() -> None:

@@ -14,7 +14,7 @@ from schemas.events.decisions import DecisionExplained
 from schemas.events.dlq import RecordDeadLettered
 from schemas.events.sites import AlertRaised, TimePassed
 from schemas.record import Record
-from schemas.topics import DECISIONS, MAX_RECORD_BYTES, SITES, Event, Topic, dlq
+from schemas.topics import DECISIONS, MAX_RECORD_BYTES, SITES, Event, Topic, dlq, unanswered
 from streams.loop import Processor
 from streams.snapshots import state_bytes
 from tests.streams.ledger import LEDGER, Ledger, unwritable
@@ -232,8 +232,9 @@ def test_an_input_whose_answer_cannot_be_written_is_a_dead_letter_and_not_applie
     processor.handle(at(0, said(report(1))))
     before = state_bytes(processor)
     record = at(1, said(report(2, unit=13, health="degraded")))
-    outputs = processor.handle(record)
+    kept, *outputs = processor.handle(record)
     dead = letter(outputs)
+    assert (kept.topic, kept.value) == (unanswered(SITES), outputs[0].value)
     assert dead.reason == "unanswerable"
     assert dead.detail.startswith("routing cannot answer: ")
     assert (dead.source_offset, dead.value) == (1, record.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from schemas.events.decisions import DecisionExplained
 from schemas.events.sites import AlertRaised
-from schemas.topics import DECISIONS, SITES, Event, dlq, snapshots_topic
+from schemas.topics import DECISIONS, SITES, Event, Topic, dlq, snapshots_topic, unanswered
 from streams.definition import Agent
 from streams.driver import Seat
 from streams.errors import AnswersIncomplete
@@ -162,7 +163,10 @@ def too_great(event: DecisionExplained) -> Event:
     return replace(event, value_usd_micros_per_hour=1 << 63)
 
 
-def test_an_unanswerable_input_is_not_applied_from_the_record_either() -> None:
+@pytest.mark.parametrize("lost", [dlq, unanswered], ids=["kept no longer", "an older version's"])
+def test_an_unanswerable_input_is_not_applied_from_the_record_either(
+    lost: Callable[[Topic], Topic],
+) -> None:
     substrate = MemorySubstrate()
     put(substrate, *[report(at, unit=at % 14, health="degraded") for at in range(30)])
     agent = unwritable(too_great)
@@ -170,7 +174,9 @@ def test_an_unanswerable_input_is_not_applied_from_the_record_either() -> None:
     while clean.run():
         pass
     assert list(clean.worker.processor.states["site-a"].reports) == [f"u{n}" for n in range(13)]
-    assert len(everything(substrate.open(), dlq(SITES))) == 2
+    dead_letters = everything(substrate.open(), dlq(SITES))
+    assert len(dead_letters) == len(everything(substrate.open(), unanswered(SITES))) == 2
+    substrate.broker.records(lost(SITES)).clear()
     rebuilt = Seat(replace(agent, state_version="2", decide=never), 0, CODEC, substrate.open)
     assert state_bytes(rebuilt.worker.processor) == state_bytes(clean.worker.processor)
     assert rebuilt.worker.processor.position == clean.worker.processor.position
