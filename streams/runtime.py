@@ -44,6 +44,7 @@ from streams.metrics import PartitionMetrics
 from streams.pausing import Pausing, Rest
 from streams.recovery import answer_topics, restore
 from streams.settings import Settings
+from streams.unreadable import install, is_unread
 from streams.worker import Worker
 
 log = logging.getLogger("streams")
@@ -55,6 +56,7 @@ _LAST_CALL_S = 8.0
 _LAST_COMMIT_S = 2.0
 _STOP_S = 4.0
 _READY_ANYWAY_S = 30.0  # a long rebuild is not a dead worker
+_AGAIN_S = 0.001
 _MANY, _SOON_S = 5, 30.0  # assignments in a short time: two workers with one name
 
 
@@ -153,6 +155,7 @@ class Runtime:
             stream_wait_empty=False,  # what is not acked yet is read again
             broker_max_poll_records=1000,
         )
+        install()
         app.transport = DirectTransport(app.conf.broker_consumer, app)
         topic = app.topic(
             self._topics.name_of(agent.log),
@@ -179,22 +182,26 @@ class Runtime:
             if self._failure is not None or record.partition not in (self._assigned or ()):
                 return Rest()  # revoked while it waited in Faust's buffer
             held = await self._hold(record.partition)
-            refused = held.worker.processor.tally.refused
+            processor = held.worker.processor
+            refused, was_read = processor.tally.refused, not is_unread(record.headers)
             try:
-                answered = held.worker.receive(record)
+                if was_read:
+                    answered = held.worker.receive(record)
+                else:
+                    answered = held.worker.catch_up(record.offset)
             except RegistryUnavailable as error:
                 return held.wait_for_registry(error)
             except VerdictOverruled as error:
                 log.warning("%s; making the state again from the log", error)
-                held, refused = await self._make_again(record.partition), 0
-                answered = held.worker.receive(record)
+                await self._make_again(record.partition)
+                return Rest(_AGAIN_S, again=True)
             held.applied(event)
-            if answered:
+            if answered and was_read:
                 age_s = time.time() - record.timestamp_ms / 1000
                 held.metrics.decision_latency.observe(max(0.0, age_s))
             if len(held.unacked) >= self._settings.checkpoint_records:
                 await self._checkpoint(held)
-        refused = held.worker.processor.tally.refused - refused
+        refused = processor.tally.refused - refused
         return held.rest_after(refused) if refused else Rest()
 
     def _pause(self, partition: int) -> None:
@@ -259,14 +266,13 @@ class Runtime:
         self._held[partition] = Held(worker, metrics)
         return self._held[partition]
 
-    async def _make_again(self, partition: int) -> Held:
+    async def _make_again(self, partition: int) -> None:
         """Restore a partition whose state rests on an overruled verdict, answers on the log first.
         The lock is held."""
         await asyncio.to_thread(self._log.flush)
         unacked = self._held.pop(partition).unacked
         held = await self._hold(partition)
         held.unacked = unacked
-        return held
 
     async def _checkpoint(self, held: Held) -> None:
         """Flush and snapshot in a thread, then ack. The lock is held: nothing else moves."""

@@ -40,13 +40,15 @@ class Worker(Generic[S]):
         Records between the last one and this one are read from the log first: whoever acked beyond
         our snapshot must not make us lose them.
         """
-        processor = self.processor
-        published = 0
-        if record.offset > processor.position + 1:
-            start = processor.position + 1
-            for missed in self._log.read(self.agent.log, processor.partition, start, record.offset):
-                published += self._apply(missed)
-        return published + self._apply(record)
+        return self.catch_up(record.offset - 1) + self._apply(record)
+
+    def catch_up(self, last: int) -> int:
+        """As `receive`, with what the log holds up to this offset."""
+        start = self.processor.position + 1
+        if last < start:
+            return 0
+        missed = self._log.read(self.agent.log, self.processor.partition, start, last + 1)
+        return sum(self._apply(record) for record in missed)
 
     def checkpoint(self) -> None:
         """Steps 1 and 2. Afterwards everything up to `saved_position` may be acked."""

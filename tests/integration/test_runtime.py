@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from schemas.codec import Codec, OutRecord, record_for
 from schemas.envelope import produced
@@ -21,6 +23,7 @@ from streams.kafka import KafkaLog
 from streams.recovery import restore
 from streams.snapshots import state_bytes
 from tests.integration.processes import Process, wait_until
+from tests.streams.foreign_batches import Headers, RawName, builder
 from tests.streams.ledger import LEDGER
 from tests.streams.reports import random_events, report
 from tests.streams.substrates import MemorySubstrate, distinct, everything
@@ -32,6 +35,7 @@ class Stage:
     """One environment on the shared broker, with the ledger agent as a process."""
 
     def __init__(self, kafka: str, registry: str, prefix: str, log_dir: Path) -> None:
+        self.kafka = kafka
         self.topics = Topics(prefix)
         self.codec = Codec(RegistryIds(registry, self.topics))
         self.log = KafkaLog(kafka, self.topics)
@@ -61,6 +65,19 @@ class Stage:
 
     def has(self, count: int) -> bool:
         return self.count() >= count
+
+    async def put_foreign(self, record: OutRecord, *headers: Headers) -> None:
+        """The record with each of these headers, in one batch as another client makes it."""
+        producer = AIOKafkaProducer(bootstrap_servers=self.kafka)
+        await producer.start()
+        batch = producer.create_batch()
+        batch._builder = builder()
+        for of_record in headers:
+            batch.append(
+                key=record.key, value=record.value, timestamp=None, headers=list(of_record)
+            )
+        await (await producer.send_batch(batch, self.topics.name_of(record.topic), partition=0))
+        await producer.stop()
 
     def letters(self) -> int:
         return len(everything(self.log, dlq(SITES)))
@@ -158,6 +175,19 @@ def test_a_flooded_partition_pauses_alone_and_is_said_aloud(stage: Stage) -> Non
     assert "understood none of" in stage.worker.said()
     assert stage.letters() == FLOOD
     assert {letter.partition for letter in everything(stage.log, dlq(SITES))} == {flooded}
+
+
+def test_a_batch_that_one_client_cannot_read_stops_nobody(stage: Stage) -> None:
+    good = _some_record(stage)
+    headers = [(name, value) for name, value in good.headers if isinstance(value, bytes)]
+    foreign = [*headers, (RawName("naïve"), b"v")]
+    asyncio.run(stage.put_foreign(good, headers, foreign, headers))
+    stage.worker.start()
+    wait_until(partial(stage.has, 2), 60, "the good ones of the batch are answered")
+    assert stage.letters() == 1
+    stage.put(report(2, unit=2))
+    wait_until(partial(stage.has, 3), 60, "and what follows")
+    assert stage.worker.stop() == 0
 
 
 @pytest.mark.parametrize(

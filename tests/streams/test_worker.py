@@ -49,6 +49,14 @@ def test_records_between_the_snapshot_and_the_first_one_given_are_not_lost(
     assert len(everything(substrate.open(), DECISIONS)) == 10
 
 
+def test_what_the_consumer_could_not_read_is_read_from_the_log(substrate: MemorySubstrate) -> None:
+    put(substrate, *[report(at, unit=at) for at in range(10)])
+    worker = Seat(LEDGER, 0, CODEC, substrate.open).worker
+    assert worker.catch_up(6) == 7
+    assert worker.catch_up(6) == 0
+    assert worker.processor.position == 6
+
+
 def test_nothing_new_writes_no_snapshot(substrate: MemorySubstrate) -> None:
     put(substrate, report(1))
     seat = Seat(LEDGER, 0, CODEC, substrate.open)
