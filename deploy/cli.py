@@ -39,6 +39,7 @@ GatewayUrl = Annotated[
     typer.Option("--gateway", envvar="HCP_GATEWAY_URL", help="Default: the running stack's."),
 ]
 HERE = Path(".hcp")
+HEALTH_TIMEOUT_S = 5.0
 SLOWEST, FASTEST = 0.001, 1_000_000  # what the simulators take
 
 
@@ -100,6 +101,8 @@ def status(data_dir: DataDir = HERE, as_json: Json = False) -> None:
         out.print(f"nothing has been started with data directory {data_dir}")
     else:
         reporting.print_status(out, current)
+        if current.phase == "running" and (address := current.address("gateway")):
+            reporting.print_health(out, Gateway(address, timeout_s=HEALTH_TIMEOUT_S))
     if current is None or not well(current):
         raise typer.Exit(1)
 

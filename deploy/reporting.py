@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.display import last_exits, process_table
-from deploy.gateway import Money, Profit, Report, ReportedHours
+from deploy.gateway import Gateway, GatewayError, Money, Profit, Report, ReportedHours
 from deploy.local.state import StackState
 from deploy.scene import minute
 
@@ -22,6 +22,8 @@ STRIKE_RULE = (
     "strike rule: ASICs off after 2 five-minute windows above $80/MWh, on after 4\n"
     "below, off at once at $150/MWh. Profit is AI and mining revenue less power cost."
 )
+DEAD_LETTERS = "dead letters"
+WELL = ("ok", "not_installed")
 HIDDEN = "***"
 SECRET = ("password", "sslpassword", "oauth_client_secret")
 POLICY_NAMES = {
@@ -50,6 +52,18 @@ def print_endpoints(console: Console, state: StackState) -> None:
         console.print(
             f"  {endpoint.name:<10} {without_password(endpoint.address)}", highlight=False
         )
+
+
+def print_health(console: Console, gateway: Gateway) -> None:
+    """What is not well, and what was refused, as the gateway sees it."""
+    try:
+        components = gateway.get("/health")["components"]
+    except GatewayError as error:
+        components = [{"name": "health", "status": "down", "detail": str(error)}]
+    for component in components:
+        if component["name"] == DEAD_LETTERS or component["status"] not in WELL:
+            detail = component.get("detail") or component["status"]
+            console.print(f"  {component['name']}: {detail}", markup=False, highlight=False)
 
 
 def print_report(console: Console, report: Report) -> None:

@@ -23,7 +23,12 @@ from deploy.recorder import Recorder
 from deploy.stopping import StopSignals
 from deploy.up import Stack
 
-HEALTH = json.dumps({"status": "ok", "components": [{"name": "trial", "status": "ok"}]})
+COMPONENTS = [
+    {"name": "trial", "status": "ok"},
+    {"name": "metering", "status": "degraded", "detail": "9 events behind"},
+    {"name": "dead letters", "status": "ok", "detail": "3 of hcp.sites.v1, the last forged"},
+]
+HEALTH = json.dumps({"status": "ok", "components": COMPONENTS})
 GATEWAY = f"""
 import http.server, sys
 class Handler(http.server.BaseHTTPRequestHandler):
