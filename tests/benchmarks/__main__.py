@@ -17,6 +17,7 @@ from rich.table import Table
 from tests.benchmarks.codec import codec
 from tests.benchmarks.environment import environment
 from tests.benchmarks.figures import Figure
+from tests.benchmarks.flood import PARTITIONS, flood
 from tests.benchmarks.projections import projections
 from tests.benchmarks.routing_core import routing_core
 from tests.benchmarks.routing_kafka import routing_kafka
@@ -45,6 +46,11 @@ def main(names: list[str]) -> int:
 def _services() -> list[Figure]:
     with environment() as env:
         return [*routing_kafka(env), *projections(env)]
+
+
+def _flood() -> list[Figure]:
+    with environment(PARTITIONS) as env:
+        return flood(env)
 
 
 def _report(figures: list[Figure]) -> dict[str, object]:
@@ -99,6 +105,7 @@ GROUPS: dict[str, Callable[[], list[Figure]]] = {
     "core": routing_core,
     "codec": codec,
     "services": _services,
+    "flood": _flood,
 }
 
 if __name__ == "__main__":

@@ -151,8 +151,8 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def environment() -> Iterator[Environment]:
-    """Everything in it is gone afterwards."""
+def environment(partitions: int = 1) -> Iterator[Environment]:
+    """Everything in it is gone afterwards. partitions: of each log"""
     prefix = f"bench{secrets.token_hex(3)}."
     with (
         tempfile.TemporaryDirectory(prefix="hcp-bench-") as directory,
@@ -160,7 +160,7 @@ def environment() -> Iterator[Environment]:
         _database(given, prefix) as addresses,
     ):
         topics = Topics(prefix)
-        provisioning.provision(addresses.kafka, topics)
+        provisioning.provision(addresses.kafka, topics, partitions=partitions)
         registry.register(addresses.registry, topics)
         migrate(addresses.database)
         codec = Codec(RegistryIds(addresses.registry, topics))
