@@ -83,7 +83,7 @@ def run() -> None:
 
 @app.command()
 def rebuild(read_model: Annotated[str, typer.Argument(help="One of `list`.")]) -> None:
-    """Empty one read model and replay its logs from the first record. A runner may be running."""
+    """Fill one read model anew, from the first record of its logs, beside what is served."""
     stop = _stop_on_signals()
     with _one_clear_sentence():
         model = named(read_model)
@@ -109,7 +109,7 @@ def rebuild(read_model: Annotated[str, typer.Argument(help="One of `list`.")]) -
             reader.close()
         if stop.is_set():
             raise ProjectionError(
-                f"stopped before {model.name} was complete; the next runner or rebuild goes on"
+                f"stopped before {model.name} was complete; it is as it was, and a rebuild goes on"
             )
         out.print(f"{model.name} is rebuilt from {read} records")
 

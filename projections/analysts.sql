@@ -23,15 +23,47 @@ BEGIN
     END IF;
 END $$;
 
--- Against accidents: a session may set them otherwise. What protects is what is not granted.
+-- Against accidents, in every database of the cluster: a session may set all but the last otherwise.
+-- What protects is what is not granted, and that nobody here waits for an analyst for long.
 DO $$
+DECLARE
+    name text;
+    value text;
 BEGIN
-    IF to_regrole('hcp_analyst') IS NOT NULL THEN
-        EXECUTE format('ALTER ROLE hcp_analyst IN DATABASE %I SET default_transaction_read_only = on', current_database());
-        EXECUTE format('ALTER ROLE hcp_analyst IN DATABASE %I SET statement_timeout = ''60s''', current_database());
+    IF to_regrole('hcp_analyst') IS NULL THEN
+        RETURN;
+    END IF;
+    FOR name, value IN VALUES
+        ('default_transaction_read_only', 'on'),
+        ('statement_timeout', '60s'),
+        ('idle_in_transaction_session_timeout', '60s'),
+        ('transaction_timeout', '120s'),
+        ('temp_file_limit', '256MB')
+    LOOP
+        CONTINUE WHEN current_setting(name, true) IS NULL; -- before PostgreSQL 17: transaction_timeout
+        CONTINUE WHEN EXISTS (
+            SELECT FROM pg_db_role_setting
+            WHERE setrole = to_regrole('hcp_analyst') AND setdatabase = 0
+              AND format('%s=%s', name, value) = ANY (setconfig)
+        );
+        BEGIN
+            EXECUTE format('ALTER ROLE hcp_analyst SET %I = %L', name, value);
+        EXCEPTION WHEN insufficient_privilege THEN
+            RAISE WARNING 'hcp_analyst has no %: % may not set it, see "SQL analytics" in README.md', name, current_user;
+        END;
+    END LOOP;
+    -- An earlier version set them for this database alone, which would outrank the above.
+    IF EXISTS (
+        SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
+        WHERE s.setrole = to_regrole('hcp_analyst') AND d.datname = current_database()
+    ) THEN
+        EXECUTE format('ALTER ROLE hcp_analyst IN DATABASE %I RESET ALL', current_database());
+    END IF;
+    IF (SELECT rolconnlimit FROM pg_roles WHERE rolname = 'hcp_analyst') < 0 THEN
+        ALTER ROLE hcp_analyst CONNECTION LIMIT 10;
     END IF;
 EXCEPTION WHEN insufficient_privilege THEN
-    RAISE WARNING 'hcp_analyst has no statement_timeout: % may not alter it', current_user;
+    RAISE WARNING 'hcp_analyst is bounded by what it has now: % may not alter it', current_user;
 END $$;
 
 -- PostgreSQL lets everybody make temporary tables; the projections do, through this very user.

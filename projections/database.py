@@ -24,6 +24,9 @@ Connection = psycopg.Connection[tuple[Value, ...]]
 CHANNEL = "hcp_positions"
 DEAD_LETTER_ROWS = 100_000  # at most, give or take a minute's
 _LOCK_SPACE = 0x484350  # "HCP": keeps our advisory locks apart from other people's
+_SWAP_SPACE = 0x484351
+_LOCK_WAIT_S = 10
+_SILENT_S = 60
 
 
 class Place(NamedTuple):
@@ -34,8 +37,12 @@ class Place(NamedTuple):
     partition: int
 
 
-def connect(dsn: str) -> Connection:
-    """Autocommits. Keepalives: a server that vanished is noticed in seconds, not hours."""
+def connect(dsn: str, *, schema: str = "public") -> Connection:
+    """Autocommits. schema: where tables are looked for.
+
+    Keepalives: a server that vanished is noticed in seconds, not hours. Waiting for a lock ends
+    too, and so does a transaction in which we fell silent: others may wait for what it holds.
+    """
     return psycopg.connect(
         dsn,
         connect_timeout=10,
@@ -45,7 +52,10 @@ def connect(dsn: str) -> Connection:
         keepalives_count=3,
         row_factory=tuple_row,
         autocommit=True,
-        options="-c timezone=UTC -c synchronous_commit=on",
+        options=(
+            f"-c timezone=UTC -c synchronous_commit=on -c search_path={schema} "
+            f"-c lock_timeout={_LOCK_WAIT_S}s -c idle_in_transaction_session_timeout={_SILENT_S}s"
+        ),
     )
 
 
@@ -146,25 +156,6 @@ def save_marks(connection: Connection, marks: Mapping[Place, Marks]) -> None:
         )
 
 
-def reset(connection: Connection, read_model: str, tables: Sequence[Table]) -> None:
-    """Empty a read model. Locks its positions first, as a batch does: the two never deadlock."""
-    with connection.transaction():
-        connection.execute(
-            "SELECT 1 FROM projection_positions WHERE read_model = %s "
-            "ORDER BY topic, partition FOR UPDATE",
-            (read_model,),
-        )
-        names = sql.SQL(", ").join(sql.Identifier(table.name) for table in tables)
-        connection.execute(sql.SQL("TRUNCATE {}").format(names))
-        connection.execute("DELETE FROM projection_marks WHERE read_model = %s", (read_model,))
-        connection.execute(
-            "UPDATE projection_positions SET next_offset = 0, updated_at = now() "
-            "WHERE read_model = %s",
-            (read_model,),
-        )
-        connection.execute(sql.SQL("NOTIFY {}").format(sql.Identifier(CHANNEL)))
-
-
 # locks ------------------------------------------------------------------------------------------
 
 
@@ -176,16 +167,27 @@ def take_rebuild_lock(connection: Connection, read_model: str) -> bool:
     return bool(row and row[0])
 
 
-def being_rebuilt(connection: Connection, read_models: Iterable[str]) -> set[str]:
-    """Those of them whose lock is taken now. Asking holds a lock for a moment only."""
-    busy: set[str] = set()
-    for name in read_models:
-        row = connection.execute(
-            "SELECT pg_try_advisory_xact_lock_shared(%s, %s)", (_LOCK_SPACE, _lock_number(name))
-        ).fetchone()
-        if not (row and row[0]):
-            busy.add(name)
-    return busy
+def take_swap_lock(connection: Connection, read_model: str) -> None:
+    """Held until the connection closes: batches leave this read model out. Waits for the one that
+    is under way."""
+    connection.execute("SELECT pg_advisory_lock(%s, %s)", (_SWAP_SPACE, _lock_number(read_model)))
+
+
+def lock_swap(connection: Connection, read_model: str) -> None:
+    """The same until the transaction ends."""
+    connection.execute(
+        "SELECT pg_advisory_xact_lock(%s, %s)", (_SWAP_SPACE, _lock_number(read_model))
+    )
+
+
+def not_swapped(connection: Connection, read_models: Sequence[str]) -> list[str]:
+    """Those whose swap lock nobody else holds; nobody gets it before this transaction ends."""
+    rows = connection.execute(
+        "SELECT name FROM unnest(%s::text[], %s::int[]) WITH ORDINALITY AS m (name, number, place) "
+        "WHERE pg_try_advisory_xact_lock_shared(%s, number) ORDER BY place",
+        (list(read_models), [_lock_number(name) for name in read_models], _SWAP_SPACE),
+    )
+    return [str(name) for (name,) in rows]
 
 
 def _lock_number(read_model: str) -> int:
@@ -230,9 +232,9 @@ def _select(
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(
             statement.format(
-                columns=_identifiers(table.columns),
+                columns=identifiers(table.columns),
                 table=sql.Identifier(table.name),
-                by=_identifiers(by),
+                by=identifiers(by),
                 a=arrays,
             ),
             columns_of([tuple(clean(value) for value in key) for key in keys], len(by)),
@@ -247,7 +249,7 @@ def _upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         sql.SQL(
             "CREATE TEMPORARY TABLE IF NOT EXISTS {} ON COMMIT DELETE ROWS AS "
             "SELECT {} FROM {} WITH NO DATA"
-        ).format(incoming, _identifiers(table.columns), sql.Identifier(table.name))
+        ).format(incoming, identifiers(table.columns), sql.Identifier(table.name))
     )
     _copy(connection, incoming, table, rows)
     derived = [sql.SQL("({})").format(sql.SQL(expression)) for expression in table.derived.values()]
@@ -263,10 +265,10 @@ def _upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
             "ON CONFLICT ({key}) DO UPDATE SET {overwritten}"
         ).format(
             table=sql.Identifier(table.name),
-            targets=_identifiers(targets),
-            values=sql.SQL(", ").join([_identifiers(table.columns), *derived]),
+            targets=identifiers(targets),
+            values=sql.SQL(", ").join([identifiers(table.columns), *derived]),
             incoming=incoming,
-            key=_identifiers(table.key),
+            key=identifiers(table.key),
             overwritten=sql.SQL(", ").join(overwritten),
         )
     )
@@ -275,7 +277,7 @@ def _upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
 def _copy(
     connection: Connection, target: sql.Identifier, table: Table, rows: Iterable[Row]
 ) -> None:
-    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(target, _identifiers(table.columns))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(target, identifiers(table.columns))
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row(
@@ -305,8 +307,10 @@ def columns_of(rows: Sequence[Sequence[Value]], width: int) -> tuple[list[Value]
     return tuple([row[column] for row in rows] for column in range(width))
 
 
-def _identifiers(columns: Iterable[str]) -> sql.Composed:
-    return sql.SQL(", ").join(sql.Identifier(column) for column in columns)
+def identifiers(columns: Iterable[str], *, of: str = "") -> sql.Composed:
+    """of: the alias of their table"""
+    prefix = (of,) if of else ()
+    return sql.SQL(", ").join(sql.Identifier(*prefix, column) for column in columns)
 
 
 _TYPES: dict[str, dict[str, str]] = {}

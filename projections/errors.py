@@ -3,7 +3,8 @@
 ProjectionError       stop and say so
 ├── NotProvisioned    a topic or table is missing: run the deploy step
 ├── LogUnreadable     Kafka refuses what a restart will not mend
-└── AlreadyRebuilding another process is rebuilding the same read model
+├── AlreadyRebuilding another process is rebuilding the same read model
+└── HeldUp            others had a table open for as long as a migration waits
 """
 
 from __future__ import annotations
@@ -23,3 +24,7 @@ class LogUnreadable(ProjectionError):
 
 class AlreadyRebuilding(ProjectionError):
     """One rebuild of a read model at a time."""
+
+
+class HeldUp(ProjectionError):
+    """A migration could not have a table to itself; nothing of it was applied."""

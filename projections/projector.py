@@ -2,7 +2,8 @@
 
 1. Lock the read models by their positions. A model takes part with the records at or above its
    position; one that is already past the batch, or still before it, does not. So two runners at
-   once, or a runner beside a rebuild, apply each record once.
+   once, or a runner beside a rebuild, apply each record once. Nor does one take part whose tables a
+   rebuild is about to put in place: the others do not wait for it.
 2. Drop repeats: an agent answers its inputs in order, so a record whose cause is at or below the
    highest applied of that agent is a repeat.
 3. Ask the read models for operations, fold them over the stored rows, write the rows.
@@ -61,7 +62,8 @@ def apply(connection: Connection, models: Sequence[ReadModel], slices: Sequence[
             for model in models
             if part.topic in model.topics
         ]
-        found = database.lock_positions(connection, sorted({p.read_model for p in places}))
+        ours = database.not_swapped(connection, sorted({p.read_model for p in places}))
+        found = database.lock_positions(connection, ours)
         marks = database.load_marks(connection, places)
         moved: dict[Place, int] = {}
         operations: list[Operation] = []

@@ -211,7 +211,7 @@ class Runner:
         self._session.run(lambda connection: projector.apply(connection, models, empty))
 
     def _look_around(self) -> None:
-        """Go back for read models that were reset, or that a rebuild left short of here."""
+        """Go back for read models that are behind, unless a rebuild is putting them in place."""
         if time.monotonic() - self._forgot_at > _FORGET_EVERY_S:
             self._forgot_at = time.monotonic()
             self._session.run(database.forget_dead_letters)
@@ -222,9 +222,9 @@ class Runner:
         }
         metrics.BEHIND.set(len({place.read_model for place in behind}))
         suspects = sorted({place.read_model for place in behind})
-        rebuilding = self._session.run(lambda c: database.being_rebuilt(c, suspects))
+        ours = self._session.run(lambda c: database.not_swapped(c, suspects))
         for place in behind:
-            if place.read_model in rebuilding:
+            if place.read_model not in ours:
                 positions[place] = self._here(place)
         lowest = self._lowest(positions)
         if any(offset < self._reader.position(partition) for partition, offset in lowest.items()):

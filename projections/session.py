@@ -61,10 +61,11 @@ def patiently(
 
 
 class Session:
-    """One connection, made anew when it breaks."""
+    """One connection, made anew when it breaks. schema: of the tables that its work is about"""
 
-    def __init__(self, dsn: str, stop: threading.Event) -> None:
+    def __init__(self, dsn: str, stop: threading.Event, *, schema: str = "public") -> None:
         self._dsn = dsn
+        self._schema = schema
         self._stop = stop
         self._connection: Connection | None = None
 
@@ -81,7 +82,7 @@ class Session:
 
     def _once(self, work: Callable[[Connection], Result]) -> Result:
         if self._connection is None or self._connection.closed:
-            self._connection = database.connect(self._dsn)
+            self._connection = database.connect(self._dsn, schema=self._schema)
         try:
             return work(self._connection)
         except psycopg.Error as error:
@@ -96,9 +97,12 @@ class Session:
 
 
 def is_away(error: BaseException) -> bool:
-    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+    """Also what psycopg calls an internal error: a standby that only reads, a silent session."""
+    if not isinstance(error, psycopg.Error):
         return False
-    return error.sqlstate is None or error.sqlstate[:2] in _AWAY
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return error.sqlstate[:2] in _AWAY
 
 
 def is_records_fault(error: psycopg.Error) -> bool:

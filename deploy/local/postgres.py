@@ -22,6 +22,21 @@ USER = "hcp"
 # PostgreSQL refuses to run as root; where we are root it runs as the first of these accounts.
 UNPRIVILEGED = ("postgres", "nobody", "daemon")
 DATABASES = ("hcp", "registry")
+# Nobody but our own user is to read these, nor to stay in them.
+PRIVATE = ("postgres", "template1", "registry")
+# Of every login but our own user's, also of one that a person makes: see projections/analysts.sql.
+LIMITS = {
+    "statement_timeout": "60s",
+    "idle_in_transaction_session_timeout": "60s",
+    "transaction_timeout": "120s",
+    "temp_file_limit": "256MB",
+}
+UNLIMITED = {
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "transaction_timeout": "0",
+    "temp_file_limit": "-1",
+}
 
 
 @dataclass(frozen=True)
@@ -68,9 +83,11 @@ class Postgres:
             "unix_socket_directories": "",
             "shared_buffers": "64MB",
             "max_connections": "120",
+            "superuser_reserved_connections": "90",  # ours: other logins share what is left
             "max_wal_size": "512MB",
             "timezone": "UTC",
             "log_timezone": "UTC",
+            **LIMITS,
             # tests throw the cluster away: nothing to save from a power cut
             **({} if self.durable else {"fsync": "off", "full_page_writes": "off"}),
         }
@@ -87,12 +104,25 @@ class Postgres:
         )
 
     def create_databases(self) -> None:
+        """And what holds for everybody who is not us. At each start: an older version did not."""
         with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
+            for name, value in UNLIMITED.items():
+                connection.execute(
+                    sql.SQL("ALTER ROLE {} SET {} = {}").format(
+                        sql.Identifier(USER), sql.Identifier(name), sql.Literal(value)
+                    )
+                )
             rows = connection.execute("SELECT datname FROM pg_database").fetchall()
             present = {name for (name,) in rows}
             for name in DATABASES:
                 if name not in present:
                     connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            for name in PRIVATE:
+                connection.execute(
+                    sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(
+                        sql.Identifier(name)
+                    )
+                )
 
     def _require_ours(self, cluster: Path) -> None:
         version = (cluster / "PG_VERSION").read_text().strip()

@@ -116,13 +116,44 @@ def test_the_example_of_the_readme_works(connection: Connection) -> None:
         ]
 
 
+LIMITS = {
+    "default_transaction_read_only=on",
+    "statement_timeout=60s",
+    "idle_in_transaction_session_timeout=60s",
+    "transaction_timeout=120s",
+    "temp_file_limit=256MB",
+}
+
+
 def test_an_analyst_who_logs_in_is_read_only_and_bounded(connection: Connection) -> None:
+    """In every database of the cluster: the settings are of the role, not of one database."""
     found = connection.execute(
-        "SELECT unnest(setconfig) FROM pg_db_role_setting "
-        "JOIN pg_database d ON d.oid = setdatabase "
-        "WHERE setrole = 'hcp_analyst'::regrole AND datname = current_database()"
+        "SELECT setdatabase = 0, unnest(setconfig) FROM pg_db_role_setting "
+        "WHERE setrole = 'hcp_analyst'::regrole AND setdatabase IN "
+        "(0, (SELECT oid FROM pg_database WHERE datname = current_database()))"
     ).fetchall()
-    assert set(found) == {("default_transaction_read_only=on",), ("statement_timeout=60s",)}
+    version = connection.info.server_version
+    wanted = {limit for limit in LIMITS if version >= 170000 or "transaction_t" not in limit}
+    assert {setting for everywhere, setting in found if everywhere} == wanted
+    assert all(everywhere for everywhere, _ in found)
+    limit = connection.execute(
+        "SELECT rolconnlimit FROM pg_roles WHERE rolname = 'hcp_analyst'"
+    ).fetchone()
+    assert limit == (10,)
+
+
+def test_the_settings_of_an_earlier_version_give_way(database: str, connection: Connection) -> None:
+    """It made them for one database, where they outrank those of the role."""
+    name = connection.info.dbname
+    connection.execute(
+        f"ALTER ROLE hcp_analyst IN DATABASE {name} SET statement_timeout = '1h'".encode()
+    )
+    migrate(database)
+    found = connection.execute(
+        "SELECT 1 FROM pg_db_role_setting WHERE setrole = 'hcp_analyst'::regrole "
+        "AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    assert found.fetchall() == []
 
 
 def test_migrating_twice_changes_nothing(database: str, connection: Connection) -> None:

@@ -14,7 +14,7 @@ from projections import database
 from projections.catalog import READ_MODELS
 from projections.rebuild import rebuild
 from projections.record import ReadModel
-from tests.projections.conftest import PARTITIONS, Dump, Stack
+from tests.projections.conftest import PARTITIONS, Dump, Stack, emptied
 
 
 @pytest.fixture(scope="module")
@@ -121,12 +121,12 @@ def test_a_rebuild_beside_a_runner(stack: Stack, clean: Dump) -> None:
     assert stack.dump() == clean
 
 
-def test_a_runner_goes_back_for_a_rebuild_that_died(stack: Stack, clean: Dump) -> None:
+def test_a_runner_goes_back_for_a_read_model_that_is_behind(stack: Stack, clean: Dump) -> None:
     with running(stack, batch=100):
         wait_for(stack.is_caught_up)
         with psycopg.connect(stack.dsn) as connection:
             model = READ_MODELS[2]
-            database.reset(connection, model.name, model.tables)
+            emptied(connection, model)
         wait_for(stack.is_caught_up)
     assert stack.dump() == clean
 
