@@ -23,6 +23,8 @@ from typing import Any
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from schemas.isolation import READ_COMMITTED
+
 librdkafka = logging.getLogger("gateway.librdkafka")
 
 ASK_S = 2.0
@@ -52,7 +54,12 @@ class Broker:
     def open(self) -> None:
         self._admin = AdminClient(self._settings, logger=librdkafka)
         for group in self._groups:
-            reader = {**self._settings, "group.id": group, "enable.auto.commit": False}
+            reader = {
+                **READ_COMMITTED,
+                **self._settings,
+                "group.id": group,
+                "enable.auto.commit": False,
+            }
             self._readers[group] = Consumer(reader, logger=librdkafka)
         self._any_reader = self._readers[self._groups[0]]
 
@@ -77,7 +84,7 @@ class Broker:
         return Group(members, positions)
 
     def ends(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
-        """The offset after the last record, by topic and partition."""
+        """The offset after what may be read, by topic and partition."""
         left_s = _countdown()
         listed = self._admin.list_topics(timeout=left_s()).topics
         found: dict[tuple[str, int], int] = {}

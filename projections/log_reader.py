@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from projections.errors import LogUnreadable, NotProvisioned
+from schemas.isolation import READ_COMMITTED
 from schemas.topics import FOR_EVER_MS, Topic, Topics, group_of
 
 Partition = tuple[Topic, int]
@@ -53,6 +54,7 @@ class LogReader:
         self._held: set[Partition] = set()
         self._consumer = Consumer(
             {
+                **READ_COMMITTED,
                 "bootstrap.servers": bootstrap,
                 "group.id": group_of("projections", topics.prefix),
                 "enable.auto.commit": False,
@@ -134,7 +136,11 @@ class LogReader:
         )
 
     def ends(self, *, cached: bool) -> dict[Partition, int]:
-        """Offsets after the last record. cached: as of the last fetch, without asking Kafka."""
+        """Offsets after the last record that may be read.
+
+        cached: as of the last fetch, without asking Kafka, and with what an open transaction holds
+            back: it is on the log, and not in the tables
+        """
         found: dict[Partition, int] = {}
         for place in list(self._next):
             end = self._bounds(place, cached=cached)[1]

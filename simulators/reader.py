@@ -17,6 +17,7 @@ from schemas.admission import admit_envelope, admit_event
 from schemas.codec import Codec
 from schemas.envelope import Envelope
 from schemas.errors import CodecError, Refused
+from schemas.isolation import READ_COMMITTED
 from schemas.marks import Marks, is_repeat, raise_mark
 from schemas.record import record_of
 from schemas.topics import Event, Topic, Topics, group_of
@@ -61,12 +62,18 @@ class LogReader:
         self._types = frozenset(event_type.FULL_NAME for event_type in types)
         # One set of marks for each partition read: an agent's answers are in order only there.
         self._marks: dict[tuple[str, int], Marks] = {}
-        config = {"bootstrap.servers": bootstrap, "enable.auto.commit": False, "log_level": 2}
+        config = {
+            **READ_COMMITTED,
+            "bootstrap.servers": bootstrap,
+            "enable.auto.commit": False,
+            "log_level": 2,
+        }
         self._consumer = Consumer(
             {
                 **config,
                 "group.id": f"{topics.prefix}hcp.simulators",  # never joined, nothing committed
                 "auto.offset.reset": "earliest",
+                "enable.partition.eof": True,  # the only word of what nobody reads at the end
                 "fetch.wait.max.ms": 100,
             }
         )
@@ -92,13 +99,13 @@ class LogReader:
         while missing:
             messages = self._consumer.consume(BATCH, 0.2)
             for message in messages:
-                at = (self._topic_of(message).name, int(message.partition() or 0))
                 found = self._found(message)
                 if found is not None:
                     yield found
-                if int(message.offset() or 0) + 1 >= self._ends[at]:
-                    missing.discard(at)
-            missing -= {at for at in missing if self._position(at) >= self._ends[at]}
+                if message.topic() is not None:
+                    at = (self._topic_of(message).name, int(message.partition() or 0))
+                    if _next_offset(message) >= self._ends[at]:
+                        missing.discard(at)
             if messages:
                 deadline = time.monotonic() + TIMEOUT_S
             elif time.monotonic() > deadline:
@@ -158,10 +165,6 @@ class LogReader:
     def _topic_of(self, message: Message) -> Topic:
         return self._topics.topic_named(str(message.topic()))
 
-    def _position(self, at: tuple[str, int]) -> int:
-        asked = TopicPartition(self._topics.prefix + at[0], at[1])
-        return int(self._consumer.position([asked])[0].offset)
-
     def _end_of(self, name: str, number: int) -> int:
         asked = TopicPartition(self._topics.prefix + name, number)
         try:
@@ -179,3 +182,8 @@ class LogReader:
         if found.error is not None or not found.partitions:
             raise LogUnavailable(f"there is no topic {name}: run `python -m schemas provision`")
         return len(found.partitions)
+
+
+def _next_offset(message: Message) -> int:
+    """After a record, or where a partition ends: behind what nobody reads."""
+    return int(message.offset() or 0) + (message.error() is None)

@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from itertools import pairwise
+from typing import Any, cast
 
+from aiokafka import AIOKafkaConsumer
 from faust.tables import TableManager
 from faust.transport.drivers import aiokafka as aiokafka_driver
+from faust.types import TP
+
+from schemas.isolation import ISOLATION_LEVEL
+from streams.unreadable import is_unread
 
 _FAUST_LOG = logging.getLogger("faust.shell")
+_MOST_GAPS = 20_000  # more than Faust holds; what is forgotten is looked up in the log
+
+
+class CommittedReads(aiokafka_driver.AIOKafkaConsumerThread):
+    """Faust reads what was aborted, unless its own producer is transactional; ours is not."""
+
+    logger = _FAUST_LOG
+
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:  # noqa: ANN401
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = ISOLATION_LEVEL  # its fetcher is made of it, at the start
+        return consumer
+
+    def highwater(self, tp: TP) -> int:
+        """The last stable offset: nothing behind it can be read."""
+        return cast(int, self._ensure_consumer().last_stable_offset(tp))
 
 
 class DirectConsumer(aiokafka_driver.Consumer):
@@ -20,12 +42,40 @@ class DirectConsumer(aiokafka_driver.Consumer):
 
     logger = _FAUST_LOG
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401
+        super().__init__(*arguments, **named)
+        self._before: dict[tuple[int, int], int] = {}
+
+    def before(self, partition: int, offset: int) -> int | None:
+        """The offset of the record right before this one, where there are offsets between the two.
+
+        Known when both came in one fetch. It is said of the log, and stays true.
+        """
+        return self._before.get((partition, offset))
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ANN401, ASYNC109
+        found = await super()._getmany(active_partitions, timeout)
+        if len(self._before) > _MOST_GAPS:
+            self._before.clear()
+        for tp, records in found.items():
+            for earlier, later in pairwise(records):
+                if later.offset > earlier.offset + 1 and not is_unread(later.headers):
+                    self._before[tp.partition, later.offset] = earlier.offset
+        return found
+
     async def wait_first(self, *coros: Any, timeout: Any = None) -> Any:  # noqa: ANN401, ASYNC109
         if len(coros) == 2 and self.app.flow_control.is_active():
             delivery, suspended = coros
             suspended.close()
             return await delivery
         return await super().wait_first(*coros, timeout=timeout)
+
+    def _new_consumer_thread(self) -> CommittedReads:
+        return CommittedReads(self, loop=self.loop, beacon=self.beacon)
+
+    async def commit_at(self, tp: TP, offset: int) -> None:
+        """Commit what lies behind the last record too: Faust commits only behind what it acked."""
+        await self._commit_offsets({tp: offset})
 
     def is_dead(self) -> bool:
         worker = self._thread._thread

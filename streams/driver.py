@@ -69,6 +69,8 @@ class Seat:
             done += 1
             if done % self._checkpoint_every == 0:
                 self.checkpoint()
+        if done == 0:
+            self.worker.pass_over(log.bounds(self.agent.log, self.partition)[1])
         self.checkpoint()
         return done
 

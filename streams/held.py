@@ -25,6 +25,8 @@ _SAY_EVERY_S = 5.0  # that a partition is flooded
 class Held:
     """unacked: Faust's events that are applied, and not in a snapshot yet
     next_checkpoint: monotonic
+    stood_at: the position at the last checkpoint
+    told: the last offset that was committed without an ack
     """
 
     def __init__(self, worker: Worker[Any], metrics: PartitionMetrics) -> None:
@@ -32,6 +34,8 @@ class Held:
         self.metrics = metrics
         self.unacked: deque[Any] = deque()
         self.next_checkpoint = time.monotonic()
+        self.stood_at = -1
+        self.told = -1
         self._registry_wait_s = _FIRST_WAIT_S
         self._pace = Pace()
         self._said_at = -math.inf

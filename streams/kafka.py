@@ -18,6 +18,7 @@ from confluent_kafka import (
 )
 
 from schemas.codec import OutRecord
+from schemas.isolation import READ_COMMITTED
 from schemas.record import Record, record_of
 from schemas.topics import MAX_RECORD_BYTES, Topic, Topics
 from streams.errors import LogUnavailable, NotProvisioned, PublishingFailed
@@ -139,7 +140,7 @@ class KafkaLog:
         reader = self._reader()
         try:
             reader.assign([TopicPartition(self._topics.name_of(topic), partition, start)])
-            yield from self._until(reader, topic, start, end)
+            yield from self._until(reader, topic, end)
         finally:
             reader.unassign()
             self._idle_readers.append(reader)
@@ -184,11 +185,12 @@ class KafkaLog:
         finally:
             self._idle_readers.append(reader)
 
-    def _until(self, reader: Consumer, topic: Topic, start: int, end: int) -> Iterator[Record]:
+    def _until(self, reader: Consumer, topic: Topic, end: int) -> Iterator[Record]:
         deadline = self._deadline()
         while True:
-            # No more than there can be: `consume` waits until it has as many as asked for.
-            messages = reader.consume(min(_BATCH, end - start), timeout=0.5)
+            # `consume` waits until it has as many as asked for, and some offsets nobody reads.
+            first = reader.poll(0.5)
+            messages = [] if first is None else [first, *reader.consume(_BATCH, timeout=0)]
             if not messages and self._left_s(deadline) <= 0:
                 raise LogUnavailable(f"Kafka at {self._bootstrap}: {self._silence()}")
             for message in messages:
@@ -198,7 +200,6 @@ class KafkaLog:
                 if error is not None:
                     raise LogUnavailable(f"Kafka at {self._bootstrap}: {error.str()}")
                 record = record_of(topic, message)
-                start = record.offset + 1
                 if record.offset < end:
                     yield record
                 if record.offset >= end - 1:
@@ -217,12 +218,13 @@ class KafkaLog:
             return self._idle_readers.pop()
         return Consumer(
             {
+                **READ_COMMITTED,
                 "bootstrap.servers": self._bootstrap,
                 "group.id": f"{self._topics.prefix}hcp.readers",  # never joined, nothing committed
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "auto.offset.reset": "error",
-                "fetch.wait.max.ms": 50,
+                "fetch.wait.max.ms": 5,
                 "fetch.message.max.bytes": MAX_RECORD_BYTES,
                 "log_level": 2,
             },

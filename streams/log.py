@@ -37,7 +37,11 @@ class Log(Protocol):
         ...
 
     def bounds(self, topic: Topic, partition: int) -> tuple[int, int]:
-        """The first offset there is, and the offset that the next record will get."""
+        """The first offset there is, and the offset after the last one that may be read.
+
+        That is the end of the partition, or where its oldest open transaction began. Some offsets
+        below it are read by nobody: what was aborted, and the markers that end a transaction.
+        """
         ...
 
     def partitions(self, topic: Topic) -> int:

@@ -59,7 +59,7 @@ class Input(NamedTuple):
 class Processor(Generic[S]):
     """State of every key of one partition, and the one way to change it.
 
-    position: offset of the last record seen; -1 before the first
+    position: every offset up to it has been seen, or is read by nobody; -1 before the first
     at: event time of the last input applied, ms
     marks: for each agent and partition that it answers, the highest (offset, index) seen here
     refused_in_a_row: records refused since the last record that was understood

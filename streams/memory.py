@@ -25,11 +25,19 @@ class Crashed(Exception):
 
 
 class MemoryBroker:
-    """The records of every topic. All topics have the same number of partitions."""
+    """The records of every topic. All topics have the same number of partitions.
+
+    logs: everything that was written, by offset: also what nobody reads
+    """
 
     def __init__(self, partitions: int = 1) -> None:
         self.partitions = partitions
         self.logs: dict[Place, list[Record]] = {}
+        self._hidden: dict[Place, set[int]] = {}  # aborted records, and markers
+        self._open: dict[Place, list[int]] = {}  # where each open transaction began
+
+    def begin(self) -> MemoryTransaction:
+        return MemoryTransaction(self)
 
     def append(self, record: OutRecord, timestamp_ms: int = 0) -> tuple[int, int]:
         """Partition and offset."""
@@ -56,6 +64,56 @@ class MemoryBroker:
     def records(self, topic: Topic, partition: int = 0) -> list[Record]:
         by_name(topic.name)  # only topics of the registry: KeyError for any other
         return self.logs.setdefault((topic.name, partition), [])
+
+    def end(self, topic: Topic, partition: int) -> int:
+        """The offset after the last one that may be read."""
+        return min(
+            self._open.get((topic.name, partition), ()), default=len(self.records(topic, partition))
+        )
+
+    def read(self, topic: Topic, partition: int, start: int, end: int) -> list[Record]:
+        """What was committed, with start <= offset < end."""
+        hidden = self._hidden.get((topic.name, partition), ())
+        log = self.records(topic, partition)[max(0, start) : end]
+        return [record for record in log if record.offset not in hidden]
+
+    def opened(self, place: Place, offset: int) -> None:
+        self._open.setdefault(place, []).append(offset)
+
+    def ended(self, place: Place, offsets: list[int], *, committed: bool) -> None:
+        """A transaction, with these records of a partition: a marker follows."""
+        log, hidden = self.logs[place], self._hidden.setdefault(place, set())
+        if not committed:
+            hidden.update(offsets)
+        hidden.add(len(log))
+        log.append(Record(*place, len(log), 0, None, None, ()))
+        self._open[place].remove(offsets[0])
+
+
+class MemoryTransaction:
+    """One producer's: nothing of it is read before `commit`, and nothing ever after `abort`."""
+
+    def __init__(self, broker: MemoryBroker) -> None:
+        self._broker = broker
+        self._written: dict[Place, list[int]] = {}
+
+    def append(self, record: OutRecord) -> None:
+        partition, offset = self._broker.append(record)
+        place = record.topic.name, partition
+        if place not in self._written:
+            self._broker.opened(place, offset)
+        self._written.setdefault(place, []).append(offset)
+
+    def commit(self) -> None:
+        self._end(committed=True)
+
+    def abort(self) -> None:
+        self._end(committed=False)
+
+    def _end(self, *, committed: bool) -> None:
+        for place, offsets in self._written.items():
+            self._broker.ended(place, offsets, committed=committed)
+        self._written.clear()
 
 
 class MemoryLog:
@@ -96,11 +154,12 @@ class MemoryLog:
     def read(
         self, topic: Topic, partition: int, start: int, end: int | None = None
     ) -> Iterator[Record]:
-        log = self._broker.records(topic, partition)
-        yield from log[max(0, start) : len(log) if end is None else end]
+        last = self._broker.end(topic, partition)
+        end = last if end is None else min(end, last)
+        yield from self._broker.read(topic, partition, start, end)
 
     def bounds(self, topic: Topic, partition: int) -> tuple[int, int]:
-        return 0, len(self._broker.records(topic, partition))
+        return 0, self._broker.end(topic, partition)
 
     def partitions(self, topic: Topic) -> int:
         by_name(topic.name)

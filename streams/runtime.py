@@ -178,6 +178,7 @@ class Runtime:
 
     async def _apply(self, event: EventT[Any]) -> Rest:
         record = self._record_of(event)
+        before = self._consumer.before(record.partition, record.offset)
         async with self._lock:
             if self._failure is not None or record.partition not in (self._assigned or ()):
                 return Rest()  # revoked while it waited in Faust's buffer
@@ -186,7 +187,7 @@ class Runtime:
             refused, was_read = processor.tally.refused, not is_unread(record.headers)
             try:
                 if was_read:
-                    answered = held.worker.receive(record)
+                    answered = held.worker.receive(record, before)
                 else:
                     answered = held.worker.catch_up(record.offset)
             except RegistryUnavailable as error:
@@ -210,6 +211,10 @@ class Runtime:
     def _resume(self, partition: int) -> None:
         self._app.consumer.resume_partitions({self._place(partition)})
 
+    @property
+    def _consumer(self) -> DirectConsumer:
+        return cast(DirectConsumer, self._app.consumer)
+
     def _place(self, partition: int) -> TP:
         return TP(self._topics.name_of(self._agent.log), partition)
 
@@ -222,7 +227,7 @@ class Runtime:
             if self._app.crash_reason is not None:
                 raise self._stopped_by(self._app.crash_reason)
             has_joined = self._assigned is not None
-            if has_joined and cast(DirectConsumer, self._app.consumer).is_dead():
+            if has_joined and self._consumer.is_dead():
                 raise ConsumerStopped("the consumer's thread ended")
             has_nothing = has_joined and not self._assigned
             if not is_ready and (self._held or has_nothing or time.monotonic() > anyway):
@@ -243,6 +248,7 @@ class Runtime:
                     held = await self._hold(partition)
                     if time.monotonic() >= held.next_checkpoint:
                         await self._checkpoint(held)
+                        await self._pass_over(held)
 
     async def _hold(self, partition: int) -> Held:
         """The partition's worker, restored when there is none yet."""
@@ -286,13 +292,32 @@ class Runtime:
             held.unacked.popleft().ack()
         held.metrics.tell(processor.tally, processor.left_out())
         held.metrics.position.set(processor.position)
-        held.metrics.lag.set(self._lag(processor.partition, processor.position))
+        held.metrics.lag.set(max(0, self._end(processor.partition) - 1 - processor.position))
         least_s = self._settings.checkpoint_interval_ms / 1000
         held.next_checkpoint = time.monotonic() + max(least_s, _SNAPSHOT_SHARE * cost_s)
 
-    def _lag(self, partition: int, position: int) -> int:
+    async def _pass_over(self, held: Held) -> None:
+        """Where nothing came since the last checkpoint: get behind what nobody reads, and say so.
+
+        Faust commits only behind what it delivered.
+        """
+        worker, processor = held.worker, held.worker.processor
+        has_moved, held.stood_at = processor.position != held.stood_at, processor.position
+        if has_moved:
+            return
+        end = self._end(processor.partition)
+        if processor.position + 1 < end:
+            await asyncio.to_thread(worker.pass_over, end)
+            await self._checkpoint(held)
+        if not held.unacked and worker.saved_position > held.told:
+            place = self._place(processor.partition)
+            await self._consumer.commit_at(place, worker.saved_position + 1)
+            held.told = worker.saved_position
+
+    def _end(self, partition: int) -> int:
+        """The offset after the last record that may be read, as far as the consumer knows."""
         end = self._app.consumer.highwater(self._place(partition))
-        return 0 if end is None else max(0, end - 1 - position)
+        return 0 if end is None else end
 
     async def _on_assigned(self, _app: object, assigned: set[TP], **_: object) -> None:
         self._assigned = {tp.partition for tp in assigned}

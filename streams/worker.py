@@ -34,13 +34,18 @@ class Worker(Generic[S]):
     def agent(self) -> Any:  # noqa: ANN401 - an Agent of any state
         return self.processor.agent
 
-    def receive(self, record: Record) -> int:
+    def receive(self, record: Record, before: int | None = None) -> int:
         """How many records were published. Raises RegistryUnavailable: give the same record again.
 
         Records between the last one and this one are read from the log first: whoever acked beyond
         our snapshot must not make us lose them.
+
+        before: the offset of the record right before this one, where the consumer knows it; what
+            lies between the two is read by nobody
         """
-        return self.catch_up(record.offset - 1) + self._apply(record)
+        is_next = before is not None and before <= self.processor.position
+        missed = 0 if is_next else self.catch_up(record.offset - 1)
+        return missed + self._apply(record)
 
     def catch_up(self, last: int) -> int:
         """As `receive`, with what the log holds up to this offset."""
@@ -49,6 +54,20 @@ class Worker(Generic[S]):
             return 0
         missed = self._log.read(self.agent.log, self.processor.partition, start, last + 1)
         return sum(self._apply(record) for record in missed)
+
+    def pass_over(self, end: int) -> None:
+        """Move behind offsets before `end` that nobody reads, when nothing else comes.
+
+        What an aborted transaction wrote, and markers, are told by no consumer; where they are the
+        last of a partition, the log itself says that there is nothing to wait for. A record that
+        does lie there comes by `receive`.
+        """
+        processor = self.processor
+        start = processor.position + 1
+        if start >= end:
+            return
+        following = next(self._log.read(self.agent.log, processor.partition, start, end), None)
+        processor.position = (end if following is None else following.offset) - 1
 
     def checkpoint(self) -> None:
         """Steps 1 and 2. Afterwards everything up to `saved_position` may be acked."""

@@ -26,6 +26,7 @@ from projections.migrating import migrate
 from schemas import provisioning, registry
 from schemas.codec import Codec, OutRecord, record_for
 from schemas.envelope import Cause, answered, produced
+from schemas.isolation import READ_COMMITTED
 from schemas.registry import RegistryIds
 from schemas.topics import SITES, Event, Topic, Topics, topic_of
 from tests.conftest import with_database
@@ -63,6 +64,7 @@ class Environment:
         """An independent reader: no group, nothing committed."""
         consumer = Consumer(
             {
+                **READ_COMMITTED,
                 "bootstrap.servers": self.addresses.kafka,
                 "group.id": f"{self.topics.prefix}bench",
                 "enable.auto.commit": False,

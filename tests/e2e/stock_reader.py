@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
+
+from schemas.isolation import READ_COMMITTED
 
 REQUIRED_HEADERS = (
     *("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "ce_subject"),
@@ -33,10 +35,11 @@ class StockReader:
     def __init__(self, kafka: str, registry: str) -> None:
         self._consumer = Consumer(
             {
+                **READ_COMMITTED,
                 "bootstrap.servers": kafka,
                 "group.id": "stock-reader",
                 "enable.auto.commit": False,
-                "enable.partition.eof": False,
+                "enable.partition.eof": True,
             }
         )
         self._deserialize = AvroDeserializer(SchemaRegistryClient({"url": registry, "timeout": 20}))
@@ -46,15 +49,13 @@ class StockReader:
         return sorted(name for name in metadata.topics if name.startswith(start))
 
     def raw(self, topic: str) -> list[Message]:
-        """Every record that the topic holds now. A compacted topic has gaps in its offsets."""
+        """Every record that the topic holds now. Some offsets nobody reads."""
         partitions = self._consumer.list_topics(topic, timeout=10).topics[topic].partitions
         found: list[Message] = []
         for partition in partitions:
-            _, end = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), 10)
             self._consumer.assign([TopicPartition(topic, partition, 0)])
-            while self._position(topic, partition) < end:
-                message = self._consumer.poll(10)
-                assert message is not None, f"{topic}:{partition} went silent before {end}"
+            while not _is_end(message := self._consumer.poll(10)):
+                assert message is not None, f"{topic}:{partition} went silent"
                 assert message.error() is None, message.error()
                 found.append(message)
         return found
@@ -89,6 +90,7 @@ class StockReader:
     def close(self) -> None:
         self._consumer.close()
 
-    def _position(self, topic: str, partition: int) -> int:
-        (position,) = self._consumer.position([TopicPartition(topic, partition)])
-        return max(position.offset, 0)
+
+def _is_end(message: Message | None) -> bool:
+    error = message.error() if message is not None else None
+    return error is not None and error.code() == KafkaError._PARTITION_EOF

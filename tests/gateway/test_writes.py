@@ -16,6 +16,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from gateway.app import create_app
 from schemas.envelope import Envelope, produced
 from schemas.events import accounts, intake, sites
+from schemas.isolation import READ_COMMITTED
 from schemas.topics import SITES, Event
 from tests.gateway.conftest import HERE, Platform
 from tests.projections.story import START, tell
@@ -41,7 +42,11 @@ def site_beta(platform: Platform, client: httpx.Client) -> None:
 @pytest.fixture(scope="module")
 def log(platform: Platform) -> Iterator[Log]:
     consumer = Consumer(
-        {"bootstrap.servers": platform.settings.kafka, "group.id": platform.topics.prefix + "look"}
+        {
+            **READ_COMMITTED,
+            "bootstrap.servers": platform.settings.kafka,
+            "group.id": platform.topics.prefix + "look",
+        }
     )
     yield Log(platform, consumer)
     consumer.close()

@@ -22,6 +22,7 @@ from projections.runner import Runner
 from projections.session import Session
 from schemas.codec import Codec, OutRecord
 from schemas.envelope import Envelope
+from schemas.isolation import READ_COMMITTED
 from schemas.provisioning import provision
 from schemas.registry import RegistryIds, register
 from schemas.topics import DEAD_LETTERS, LOGS, Topic, Topics, dlq
@@ -160,7 +161,7 @@ class Stack:
         return {envelope.id for envelope in found}
 
     def _put_aside(self, topic: Topic) -> list[Any]:
-        consumer = Consumer({"bootstrap.servers": self.kafka, "group.id": "test"})
+        consumer = Consumer({**READ_COMMITTED, "bootstrap.servers": self.kafka, "group.id": "test"})
         name = self.topics.name_of(dlq(topic))
         places = [TopicPartition(name, partition, 0) for partition in range(PARTITIONS)]
         waiting = sum(consumer.get_watermark_offsets(place, 10)[1] for place in places)

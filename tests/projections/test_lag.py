@@ -7,6 +7,7 @@ from prometheus_client import REGISTRY
 
 from projections import database
 from projections.catalog import READ_MODELS, named
+from schemas.isolation import READ_COMMITTED
 from schemas.topics import ACCOUNTS, SITES, Topic, group_of
 from tests.projections.conftest import PARTITIONS, Stack
 from tests.projections.story import tell
@@ -71,7 +72,7 @@ def test_a_rebuild_tells_lag_tools_nothing(stack: Stack) -> None:
 
 def committed(stack: Stack) -> int:
     group = group_of("projections", stack.topics.prefix)
-    consumer = Consumer({"bootstrap.servers": stack.kafka, "group.id": group})
+    consumer = Consumer({**READ_COMMITTED, "bootstrap.servers": stack.kafka, "group.id": group})
     name = stack.topics.name_of(SITES)
     places = [TopicPartition(name, number) for number in range(PARTITIONS)]
     try:

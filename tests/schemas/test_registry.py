@@ -30,6 +30,7 @@ from schemas.errors import (
     UnknownSchemaId,
 )
 from schemas.events import sites
+from schemas.isolation import READ_COMMITTED
 from schemas.provisioning import provision
 from schemas.registry import COMPATIBILITY, RegistryIds, register
 from schemas.releases import sample_of
@@ -97,7 +98,7 @@ def test_a_record_crosses_the_broker_to_its_home_partition(
     assert producer.flush(20) == 0
 
     home = home_partition(key_of(SITES, event), PARTITIONS)
-    consumer = Consumer({"bootstrap.servers": kafka, "group.id": "unused"})
+    consumer = Consumer({**READ_COMMITTED, "bootstrap.servers": kafka, "group.id": "unused"})
     consumer.assign([TopicPartition(topics.name_of(SITES), home, 0)])
     message = consumer.poll(20)
     consumer.close()

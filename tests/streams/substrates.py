@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol, cast
+
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from schemas.codec import Codec, LocalIds, OutRecord, record_for
 from schemas.envelope import Cause, Envelope, answered, produced
+from schemas.isolation import READ_UNCOMMITTED
 from schemas.provisioning import provision
 from schemas.record import Record
 from schemas.topics import Event, Topic, Topics, topic_of
 from streams.kafka import KafkaLog
 from streams.log import Delivered, Log
 from streams.memory import Crashed, MemoryBroker, MemoryLog
+from tests.integration.processes import wait_until
 
 CODEC = Codec(LocalIds())  # the same ids on both, so that bytes can be compared
 
 
 def nothing_survives(_: int) -> int:
     return 0
+
+
+class Transaction(Protocol):
+    """Of a producer of its own."""
+
+    def append(self, record: OutRecord) -> None:
+        """It has its offset on return."""
+        ...
+
+    def commit(self) -> None: ...
+
+    def abort(self) -> None: ...
 
 
 class Substrate(Protocol):
@@ -30,6 +47,8 @@ class Substrate(Protocol):
         ...
 
     def append(self, *records: OutRecord) -> None: ...
+
+    def begin(self) -> Transaction: ...
 
 
 class MemorySubstrate:
@@ -44,6 +63,9 @@ class MemorySubstrate:
     def append(self, *records: OutRecord) -> None:
         for record in records:
             self.broker.append(record)
+
+    def begin(self) -> Transaction:
+        return self.broker.begin()
 
 
 class MortalKafkaLog(KafkaLog):
@@ -88,15 +110,76 @@ class KafkaSubstrate:
             self._producer.publish(record)
         self._producer.flush()
 
+    def begin(self) -> Transaction:
+        return KafkaTransaction(self._kafka, self._topics)
+
+
+class KafkaTransaction:
+    """timeout_s: after it the broker aborts what is still open"""
+
+    def __init__(self, kafka: str, topics: Topics, *, timeout_s: float = 60) -> None:
+        self._topics = topics
+        self._written: set[tuple[str, int]] = set()
+        reader = {**READ_UNCOMMITTED, "bootstrap.servers": kafka, "group.id": "transactions"}
+        self._reader = Consumer(reader)
+        self._producer = Producer(
+            {
+                "bootstrap.servers": kafka,
+                "transactional.id": f"{topics.prefix}{secrets.token_hex(4)}",
+                "transaction.timeout.ms": int(timeout_s * 1000),
+                "linger.ms": 0,
+                "log_level": 2,
+            }
+        )
+        self._producer.init_transactions(30)
+        self._producer.begin_transaction()
+
+    def append(self, record: OutRecord) -> None:
+        self._producer.produce(
+            self._topics.name_of(record.topic),
+            key=record.key,
+            value=record.value,
+            headers=cast(Any, record.headers),
+            partition=-1 if record.partition is None else record.partition,  # -1: by its key
+            on_delivery=self._on_delivery,
+        )
+        assert self._producer.flush(30) == 0
+
+    def commit(self) -> None:
+        self._end(self._producer.commit_transaction)
+
+    def abort(self) -> None:
+        self._end(self._producer.abort_transaction)
+
+    def _end(self, end: Callable[[float], None]) -> None:
+        """The broker answers when it is decided, and writes the markers afterwards."""
+        before = {place: self._high(place) for place in self._written}
+        end(30)
+        wait_until(
+            lambda: all(self._high(place) > high for place, high in before.items()), 30, "markers"
+        )
+        self._reader.close()
+
+    def _high(self, place: tuple[str, int]) -> int:
+        found = self._reader.get_watermark_offsets(TopicPartition(*place), 30)
+        assert found is not None
+        return found[1]
+
+    def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
+        assert error is None, error
+        self._written.add((str(message.topic()), int(message.partition() or 0)))
+
 
 def put(substrate: Substrate, *events: Event) -> None:
     """Append producers' events, each with an id that follows from its content."""
-    records: list[OutRecord] = []
-    for event in events:
-        identity = json.dumps(event.to_record(), sort_keys=True, default=str)
-        envelope = produced(event, source="/tests", id=identity)
-        records.append(record_for(topic_of(type(event)), event, envelope, CODEC))
-    substrate.append(*records)
+    substrate.append(*map(said, events))
+
+
+def said(event: Event, codec: Codec = CODEC) -> OutRecord:
+    """By a producer, with an id that follows from its content."""
+    identity = json.dumps(event.to_record(), sort_keys=True, default=str)
+    envelope = produced(event, source="/tests", id=identity)
+    return record_for(topic_of(type(event)), event, envelope, codec)
 
 
 def answer(event: Event, agent: str, offset: int, index: int = 0, count: int = 1) -> OutRecord:

@@ -16,6 +16,7 @@ from streams import snapshots
 from streams.driver import Seat
 from streams.log import Log
 from streams.memory import Crashed, MemoryLog
+from streams.recovery import restore
 from streams.snapshots import state_bytes
 from tests.streams.conftest import OpenSubstrate
 from tests.streams.ledger import LEDGER
@@ -27,6 +28,7 @@ from tests.streams.substrates import (
     distinct,
     everything,
     put,
+    said,
 )
 
 
@@ -92,6 +94,91 @@ class TestLog:
             log.publish(replace(record, partition=partition))
         log.flush()
         assert [log.bounds(SITES, partition) for partition in range(3)] == [(0, 1)] * 3
+
+
+class TestTransactions:
+    def test_what_was_aborted_and_markers_are_read_by_nobody(self, substrate: Substrate) -> None:
+        # Given 0, an aborted 1 and 2, their marker 3, 4, a committed 5 and its marker 6
+        put(substrate, report(0))
+        aborted = substrate.begin()
+        aborted.append(said(report(1)))
+        aborted.append(said(report(2)))
+        aborted.abort()
+        put(substrate, report(4))
+        committed = substrate.begin()
+        committed.append(said(report(5)))
+        committed.commit()
+        # Then each read gives 0, 4 and 5, and the log ends behind the marker
+        log = substrate.open()
+        assert _offsets(log) == [0, 4, 5]
+        assert [record.offset for record in log.read(SITES, 0, 1, 4)] == []
+        assert [record.offset for record in log.read(SITES, 0, 1, 5)] == [4]
+        assert [record.offset for record in log.read(SITES, 0, 2, 1000)] == [4, 5]
+        assert list(log.read(SITES, 0, 6)) == []
+        assert log.bounds(SITES, 0) == (0, 7)
+
+    def test_an_open_one_holds_back_what_comes_behind_it(self, substrate: Substrate) -> None:
+        put(substrate, report(0))
+        transaction = substrate.begin()
+        transaction.append(said(report(1)))
+        put(substrate, report(2))
+        log = substrate.open()
+        assert (_offsets(log), log.bounds(SITES, 0)) == ([0], (0, 1))
+        transaction.commit()
+        assert (_offsets(log), log.bounds(SITES, 0)) == ([0, 1, 2], (0, 4))
+
+    def test_of_two_that_interleave_each_ends_by_itself(self, substrate: Substrate) -> None:
+        first, second = substrate.begin(), substrate.begin()
+        first.append(said(report(0)))
+        second.append(said(report(1)))
+        first.append(said(report(2)))
+        second.append(said(report(3)))
+        log = substrate.open()
+        second.commit()  # marker 4
+        assert (_offsets(log), log.bounds(SITES, 0)) == ([], (0, 0))
+        first.abort()  # marker 5
+        assert (_offsets(log), log.bounds(SITES, 0)) == ([1, 3], (0, 6))
+
+    def test_a_state_that_lived_through_them_equals_one_that_is_rebuilt(
+        self, substrate: Substrate
+    ) -> None:
+        # Given an agent that reads while transactions come, are open, interleave and end
+        seat = Seat(LEDGER, 0, CODEC, substrate.open, checkpoint_every=7)
+        events = [report(at, unit=at % 5, health="degraded") for at in range(40)]
+        for number in range(0, 40, 10):
+            first, second = substrate.begin(), substrate.begin()
+            for at in range(number, number + 9, 3):
+                put(substrate, events[at])
+                first.append(said(events[at + 1]))
+                second.append(said(events[at + 2]))
+                seat.run()
+            first.abort()
+            seat.run(2)
+            second.commit()
+            put(substrate, events[number + 9])
+            seat.run(3)
+        last = substrate.begin()
+        last.append(said(report(1000)))
+        last.abort()
+        while seat.run():
+            pass
+        # Then it is at the end of the log, and so is what is acknowledged
+        _, end = substrate.open().bounds(SITES, 0)
+        assert (seat.worker.processor.position, seat.acked) == (end - 1, end - 1)
+        lived = state_bytes(seat.worker.processor)
+        state = seat.worker.processor.states["site-a"]
+        assert sum(state.reports.values()) == 4 * 7
+        # Then so is its snapshot, and what another version, or none, would make of the log
+        seat.restart()
+        assert state_bytes(seat.worker.processor) == lived
+        for later in (replace(LEDGER, version="2"), replace(LEDGER, state_version="2")):
+            rebuilt = restore(later, 0, substrate.open(), CODEC).processor
+            assert rebuilt.position == end - 1
+            assert rebuilt.states == seat.worker.processor.states
+
+
+def _offsets(log: Log) -> list[int]:
+    return [record.offset for record in log.read(SITES, 0, 0)]
 
 
 class TestSnapshots:

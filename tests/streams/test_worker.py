@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from schemas.codec import record_for
 from schemas.envelope import produced
-from schemas.topics import DECISIONS, SITES, dlq, snapshots_topic
+from schemas.record import Record
+from schemas.topics import DECISIONS, SITES, Topic, dlq, snapshots_topic
 from streams.driver import Seat
+from streams.memory import MemoryLog
 from tests.streams.ledger import LEDGER
 from tests.streams.reports import random_events, report
-from tests.streams.substrates import CODEC, MemorySubstrate, everything, put
+from tests.streams.substrates import CODEC, MemorySubstrate, everything, put, said
 
 
 @pytest.fixture
@@ -55,6 +58,56 @@ def test_what_the_consumer_could_not_read_is_read_from_the_log(substrate: Memory
     assert worker.catch_up(6) == 7
     assert worker.catch_up(6) == 0
     assert worker.processor.position == 6
+
+
+class Counting(MemoryLog):
+    reads = 0
+
+    def read(
+        self, topic: Topic, partition: int, start: int, end: int | None = None
+    ) -> Iterator[Record]:
+        self.reads += topic is SITES
+        return super().read(topic, partition, start, end)
+
+
+def test_a_gap_is_looked_up_unless_the_consumer_came_to_it_from_what_was_applied(
+    substrate: MemorySubstrate,
+) -> None:
+    # Given five inputs, each followed by a marker
+    for at in range(5):
+        transaction = substrate.begin()
+        transaction.append(said(report(at, unit=at)))
+        transaction.commit()
+    log = Counting(substrate.broker)
+    worker = Seat(LEDGER, 0, CODEC, lambda: log).worker
+    records, log.reads = list(substrate.open().read(SITES, 0, 0)), 0
+    assert [record.offset for record in records] == [0, 2, 4, 6, 8]
+    # When the consumer knows what lies before, it is believed as far as that was applied
+    worker.receive(records[0])
+    worker.receive(records[1], 0)
+    assert log.reads == 0
+    worker.receive(records[4], 6)
+    # Then what was not applied is looked up, and nothing is lost
+    assert log.reads == 1
+    worker.checkpoint()
+    assert len(everything(substrate.open(), DECISIONS)) == 5
+
+
+def test_it_gets_behind_what_nobody_reads_and_no_further(substrate: MemorySubstrate) -> None:
+    put(substrate, report(0))
+    aborted = substrate.begin()
+    aborted.append(said(report(1)))
+    aborted.abort()
+    worker = Seat(LEDGER, 0, CODEC, substrate.open).worker
+    worker.pass_over(3)
+    assert worker.processor.position == -1
+    worker.receive(next(iter(substrate.open().read(SITES, 0, 0))))
+    worker.pass_over(3)
+    assert worker.processor.position == 2
+    put(substrate, report(3))
+    worker.pass_over(1)
+    worker.pass_over(4)
+    assert worker.processor.position == 2
 
 
 def test_nothing_new_writes_no_snapshot(substrate: MemorySubstrate) -> None:
