@@ -20,10 +20,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from schemas.isolation import READ_COMMITTED
+from gateway.standstill import Ends
+from schemas.isolation import READ_COMMITTED, READ_UNCOMMITTED
 
 librdkafka = logging.getLogger("gateway.librdkafka")
 
@@ -62,9 +63,12 @@ class Broker:
             }
             self._readers[group] = Consumer(reader, logger=librdkafka)
         self._any_reader = self._readers[self._groups[0]]
+        # Reads nothing: it is only told where a partition ends, with what nobody may read yet.
+        marks = {**READ_UNCOMMITTED, **self._settings, "group.id": "hcp-gateway-ends"}
+        self._end_reader = Consumer(marks, logger=librdkafka)
 
     def close(self) -> None:
-        for reader in self._readers.values():
+        for reader in (*self._readers.values(), self._end_reader):
             reader.close()
 
     def topics(self) -> tuple[set[str], int]:
@@ -86,19 +90,35 @@ class Broker:
     def ends(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
         """The offset after what may be read, by topic and partition."""
         left_s = _countdown()
-        listed = self._admin.list_topics(timeout=left_s()).topics
-        found: dict[tuple[str, int], int] = {}
-        for topic in topics:
-            for partition in listed[topic].partitions:
-                place = TopicPartition(topic, partition)
-                marks = self._any_reader.get_watermark_offsets(place, timeout=left_s())
-                if marks is not None:
-                    found[topic, partition] = marks[1]
-        return found
+        return _ends(self._any_reader, self._all_partitions(topics, left_s()), left_s)
+
+    def both_ends(self, topics: Iterable[str]) -> dict[tuple[str, int], Ends]:
+        """What may be read, and what is there, asked in the other order: it never seems less."""
+        left_s = _countdown()
+        places = self._all_partitions(topics, left_s())
+        high = _ends(self._end_reader, places, left_s)
+        stable = _ends(self._any_reader, places, left_s)
+        return {place: Ends(stable[place], high[place]) for place in places}
+
+    def _all_partitions(self, topics: Iterable[str], timeout_s: float) -> list[tuple[str, int]]:
+        listed = self._admin.list_topics(timeout=timeout_s).topics
+        return [(topic, partition) for topic in topics for partition in listed[topic].partitions]
 
     def _partitions(self, topic: str, timeout_s: float) -> list[TopicPartition]:
         listed = self._admin.list_topics(topic, timeout=timeout_s).topics[topic]
         return [TopicPartition(topic, partition) for partition in listed.partitions]
+
+
+def _ends(
+    reader: Consumer, places: Iterable[tuple[str, int]], left_s: Callable[[], float]
+) -> dict[tuple[str, int], int]:
+    found: dict[tuple[str, int], int] = {}
+    for place in places:
+        marks = reader.get_watermark_offsets(TopicPartition(*place), timeout=left_s())
+        if marks is None:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        found[place] = marks[1]
+    return found
 
 
 def _countdown() -> Callable[[], float]:

@@ -66,6 +66,7 @@ class Gateway:
             "watch-positions": self.positions.watch(),
             "listen-positions": self.positions.listen(self.settings.database),
             "watch-health": self.health.watch(),
+            "watch-transactions": self.health.watch_transactions(),
         }
         self._tasks = [
             asyncio.create_task(self._guard(name, work), name=name) for name, work in works.items()

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Literal, ParamSpec, TypeVar
 
 import httpx
@@ -20,11 +21,12 @@ from confluent_kafka import KafkaException
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 from pydantic import BaseModel, Field
 
-from gateway import dead_letter_queries, queries
+from gateway import dead_letter_queries, metrics, queries
 from gateway.broker import ASK_S, Broker
 from gateway.database import Database, Row
 from gateway.progress import Progress
 from gateway.settings import Settings
+from gateway.standstill import Standstill, Standstills
 from schemas import topics
 from schemas.topics import Topic, Topics
 
@@ -36,6 +38,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 PROJECTIONS = "projections"
+TRANSACTIONS = "transactions"
 DEAD_LETTERS = "dead letters"
 COUNTED_LETTERS = 10_000
 READS = {
@@ -50,6 +53,7 @@ NOT_INSTALLED = ("identity", "websocket")
 ASK_TIMEOUT_S = ASK_S + 0.5
 KEPT_FOR_S = 2.0
 WATCH_EVERY_S = 5.0
+LOOK_EVERY_S = 1.0
 # Further behind than this a part works, but what people see is old.
 LAG_EVENTS = 5_000
 # Agents commit with their checkpoints: each second, on a busy machine each ten.
@@ -74,8 +78,13 @@ class HealthReport(BaseModel):
     status: Status
     components: list[Component] = Field(
         description=(
-            "broker, registry, database, each agent, projections, dead letters, identity, websocket"
+            "broker, transactions, registry, database, each agent, projections, dead letters, "
+            "identity, websocket"
         )
+    )
+    standstills: list[Standstill] = Field(
+        description="partitions that an open transaction holds back: an alert, until it ends or "
+        "its time runs out"
     )
 
 
@@ -89,13 +98,15 @@ class Health:
         }
         self._broker = Broker(settings.kafka, self._groups.values())
         self._progress = Progress()
+        self._standstills = Standstills()
+        self._standing: list[Standstill] = []
         self._lock = asyncio.Lock()
         self._kept: tuple[float, HealthReport] | None = None
 
     def open(self) -> None:
         self._broker.open()
         # Its own threads: those that wait for a dead broker must not keep a request from one.
-        self._threads = ThreadPoolExecutor(len(self._groups) + 2, "hcp-health")
+        self._threads = ThreadPoolExecutor(len(self._groups) + 3, "hcp-health")
 
     def close(self) -> None:
         """Blocking, for as long as a broker that does not answer may take."""
@@ -110,6 +121,13 @@ class Health:
             except Exception:  # the outermost loop: a report that fails must not be the last one
                 log.exception("the platform's health could not be seen")
             await asyncio.sleep(WATCH_EVERY_S)
+
+    async def watch_transactions(self) -> None:
+        """For as long as the gateway runs."""
+        while True:
+            with suppress(KafkaException, KeyError):  # health says that the broker is away
+                await self._look_for_standstills()
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def report(self) -> HealthReport:
         async with self._lock:
@@ -126,6 +144,7 @@ class Health:
         ends.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen, if failed
         asked = await asyncio.gather(
             self._asked("broker", self._broker_answers),
+            self._asked(TRANSACTIONS, self._transactions),
             self._asked("registry", self._registry),
             self._asked("database", self._database_answers),
             *(
@@ -140,7 +159,9 @@ class Health:
             Component(name=name, status="not_installed", detail="not part of this release")
             for name in NOT_INSTALLED
         ]
-        return HealthReport(status=overall(asked), components=[*asked, *absent])
+        return HealthReport(
+            status=overall(asked), components=[*asked, *absent], standstills=self._standing
+        )
 
     async def _broker_answers(self) -> tuple[Status, str]:
         found, brokers = await self._in_thread(self._broker.topics)
@@ -148,6 +169,33 @@ class Health:
         if absent:
             return "degraded", f"topics are missing: {', '.join(absent)}"
         return "ok", f"{brokers} broker(s)"
+
+    async def _transactions(self) -> tuple[Status, str]:
+        await self._look_for_standstills()
+        if self._standing:
+            return "degraded", "; ".join(standing.detail for standing in self._standing)
+        return "ok", "every partition can be read to its end"
+
+    async def _look_for_standstills(self) -> None:
+        names = [self._topics.name_of(topic) for topic in topics.LOGS]
+        try:
+            ends = await self._in_thread(self._broker.both_ends, names)
+        except (KafkaException, KeyError):
+            self._standstills.forget()
+            self._standing = []
+            raise
+        now_s = time.time()
+        before = {(was.log, was.partition) for was in self._standing}
+        self._standing = self._standstills.see(ends, now_s)
+        metrics.STANDSTILL.clear()
+        for standing in self._standing:
+            place = standing.log, standing.partition
+            metrics.STANDSTILL.labels(*place).set(now_s - standing.since.timestamp())
+            if place not in before:
+                log.warning("%s", standing.detail)
+            before.discard(place)
+        for name, partition in sorted(before):
+            log.warning("%s:%d moves again", name, partition)
 
     async def _registry(self) -> tuple[Status, str]:
         async with httpx.AsyncClient(timeout=ASK_S) as client:

@@ -46,6 +46,11 @@ PUBLISH_DURATION = Histogram(
     "From handing an event to the producer to the broker's acknowledgement.",
     buckets=_SECONDS,
 )
+STANDSTILL = Gauge(
+    "hcp_gateway_standstill_seconds",
+    "How long an open transaction has held this partition of a log back; absent when none does.",
+    ["log", "partition"],
+)
 POSITION_WAIT = Histogram(
     "hcp_gateway_position_wait_seconds",
     "How long reads waited for a position to be applied, by outcome (applied, timeout, refused).",
