@@ -49,6 +49,14 @@ class RefusedUsage(msgspec.Struct, frozen=True):
     count: int
 
 
+class BillingDifference(msgspec.Struct, frozen=True):
+    site_id: str
+    reason: str
+    count: int
+    energy_mwh: str
+    difference: Money
+
+
 class ReportedHours(msgspec.Struct, frozen=True):
     site_id: str
     begins: str = msgspec.field(name="from")
@@ -88,6 +96,7 @@ class Report(msgspec.Struct, frozen=True):
     hours: list[ReportedHours]
     unbilled_ai_energy_mwh: str
     refused_usage: list[RefusedUsage]
+    billing_differences: list[BillingDifference]
     begins: str | None = msgspec.field(name="from", default=None)
     ends: str | None = msgspec.field(name="to", default=None)
 

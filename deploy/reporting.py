@@ -119,6 +119,11 @@ def _nobody_pays(report: Report) -> Iterator[str]:
         yield f"of AI, on nobody's bill (idle, failed switches, refused): {unbilled:,.3f} MWh"
     for row in report.refused_usage:
         yield f"usage refused on {row.site_id} ({row.reason}): {row.count:,}"
+    for found in report.billing_differences:
+        energy = f"{Decimal(found.energy_mwh):,.6f} MWh"
+        more = f", {Decimal(found.difference.amount):,.2f} dollars more than billed"
+        cost = more if found.reason == "late_price" else ", on no bill"
+        yield f"too late for a bill on {found.site_id} ({found.reason}): {energy}{cost}"
 
 
 def _money_table(title: str, rows: Iterable[tuple[str, Profit]]) -> Table:

@@ -21,12 +21,12 @@ async def power_prices(
     until: datetime | None,
 ) -> list[Row]:
     """Newest first."""
-    at, site, last = after or (None, None, None)
+    at, site, point, last = after or (None, None, None, None)
     return await database.rows(
         SQL(
             """SELECT site_id, settlement_point, interval_start, interval_end, price_usd_per_mwh
                FROM power_prices {where}
-               ORDER BY interval_start DESC, site_id DESC, settlement_point DESC
+               ORDER BY interval_start DESC, site_id DESC, settlement_point DESC, interval_end DESC
                LIMIT %(limit)s + 1"""
         ).format(
             where=where(
@@ -34,8 +34,8 @@ async def power_prices(
                 ("interval_start >= %(since)s", since),
                 ("interval_start < %(until)s", until),
                 (
-                    """(interval_start, site_id, settlement_point)
-                       < (%(at)s::timestamptz, %(site)s, %(last)s)""",
+                    """(interval_start, site_id, settlement_point, interval_end)
+                       < (%(at)s::timestamptz, %(site)s, %(point)s, %(last)s::timestamptz)""",
                     last,
                 ),
             )
@@ -46,6 +46,7 @@ async def power_prices(
             "until": until,
             "at": at,
             "site": site,
+            "point": point,
             "last": last,
             "limit": limit,
         },
@@ -105,9 +106,8 @@ async def prices_in_force(database: Database, site_id: str | None) -> list[Row]:
         """SELECT s.site_id, s.now, s.gpu_prices, p.price_usd_per_mwh, h.hashprice_usd_per_ph_day
            FROM sites s
            LEFT JOIN LATERAL (
-               SELECT price_usd_per_mwh FROM power_prices p WHERE p.site_id = s.site_id
-                 AND (s.now IS NULL OR p.interval_start <= s.now)
-               ORDER BY interval_start DESC, settlement_point LIMIT 1) p ON true
+               SELECT price_usd_per_mwh FROM power_price_stretches(
+                   s.site_id, s.now, s.now + interval '1 millisecond')) p ON true
            LEFT JOIN LATERAL (
                SELECT hashprice_usd_per_ph_day FROM hash_prices h WHERE h.site_id = s.site_id
                  AND (s.now IS NULL OR h.interval_start <= s.now)

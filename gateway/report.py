@@ -58,6 +58,16 @@ class RefusedUsage(BaseModel):
     count: int
 
 
+class BillingDifference(BaseModel):
+    """What came too late for a bill that stands: a price, or metered energy."""
+
+    site_id: str
+    reason: str
+    count: int
+    energy_mwh: Number = Field(description="Billed at another price, or on no bill")
+    difference: Money = Field(description="What the energy costs more at the late prices")
+
+
 class Profit(BaseModel):
     ai_revenue: Money = Field(description="As rated, with the energy that is passed through")
     mining_revenue: Money
@@ -106,6 +116,9 @@ class Report(BaseModel):
         "Its cost is in the cost of power"
     )
     refused_usage: list[RefusedUsage]
+    billing_differences: list[BillingDifference] = Field(
+        description="In `profit` (late prices, late meters) and on no invoice"
+    )
     profit: Profit
     policies: list[PolicyProfit] = Field(
         description="All over the same hours, `from` to `compared_to` of each site; hcp first"
@@ -173,6 +186,17 @@ class Reports:
                     row
                     for span in spans
                     for row in await queries.refused_usage(
+                        self._database, span.site_id, span.start, span.until
+                    )
+                ],
+                "billing_differences": [
+                    {
+                        **row,
+                        "energy_mwh": _mwh(row["energy_wh"]),
+                        "difference": money(row["difference_usd_micros"]),
+                    }
+                    for span in spans
+                    for row in await queries.billing_differences(
                         self._database, span.site_id, span.start, span.until
                     )
                 ],

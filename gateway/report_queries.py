@@ -93,6 +93,21 @@ async def refused_usage(
     )
 
 
+async def billing_differences(
+    database: Database, site_id: str, start: datetime, until: datetime
+) -> list[Row]:
+    return await database.rows(
+        """SELECT site_id, reason, count(*)::integer AS count,
+                  coalesce(sum(energy_wh), 0)::bigint AS energy_wh,
+                  coalesce(sum(difference_usd_micros), 0)::bigint AS difference_usd_micros
+           FROM billing_differences
+           WHERE site_id = %(site_id)s
+             AND interval_start >= %(start)s AND interval_start < %(until)s
+           GROUP BY site_id, reason ORDER BY reason""",
+        {"site_id": site_id, "start": start, "until": until},
+    )
+
+
 async def workload_counts(database: Database, site_id: str | None) -> Row:
     row = await database.row(
         """SELECT count(*) AS submitted, count(*) FILTER (WHERE attempt > 0) AS placed,
@@ -197,17 +212,10 @@ async def contracts(database: Database) -> list[Row]:
 async def power_price_steps(
     database: Database, site_id: str, start: datetime, until: datetime
 ) -> list[Row]:
-    """The price that holds at the start, and all later ones. Where several settlement points were
-    published, the first by name, as for the actuals."""
+    """What is in force from `start` on, by the rule of the actuals; null: none."""
     return await database.rows(
-        """SELECT DISTINCT ON (interval_start) interval_start, interval_end, price_usd_per_mwh
-           FROM power_prices
-           WHERE site_id = %(site_id)s AND interval_start < %(until)s
-             AND interval_start >= coalesce(
-               (SELECT max(interval_start) FROM power_price_publications
-                WHERE site_id = %(site_id)s AND interval_start <= %(start)s AND NOT rejected),
-               %(start)s)
-           ORDER BY interval_start, settlement_point""",
+        """SELECT starts_at, price_usd_per_mwh
+           FROM power_price_stretches(%(site_id)s, %(start)s, %(until)s) ORDER BY starts_at""",
         {"site_id": site_id, "start": start, "until": until},
     )
 

@@ -65,11 +65,8 @@ def terms_book(contracts: Iterable[Row]) -> TermsBook:
 
 def power_series(rows: Iterable[Row]) -> PriceSeries:
     """No price is zero, as for the actuals: energy without a price costs nothing yet."""
-    steps: dict[int, int] = {0: 0}
-    for row in rows:
-        steps[to_ms(row["interval_start"])] = micros(row["price_usd_per_mwh"])
-        steps.setdefault(to_ms(row["interval_end"]), 0)
-    return PriceSeries(steps.items())
+    steps = {to_ms(row["starts_at"]): micros(row["price_usd_per_mwh"] or 0) for row in rows}
+    return PriceSeries({0: 0, **steps}.items())
 
 
 def hash_series(rows: Iterable[Row]) -> PriceSeries:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from projections import (
     ai_revenue,
     alerts,
+    billing_differences,
     curtailments,
     customers,
     dead_letter_table,
@@ -44,6 +45,7 @@ READ_MODELS: tuple[ReadModel, ...] = (
     usage_ratings.READ_MODEL,
     unbilled.READ_MODEL,
     ai_revenue.READ_MODEL,
+    billing_differences.READ_MODEL,
     invoices.READ_MODEL,
     dead_letter_table.READ_MODEL,
 )

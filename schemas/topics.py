@@ -114,6 +114,7 @@ SITES = Topic(
             ),
             "brokering": (sites.WorkloadSubmitted, sites.WorkloadCancelled),
             "optimization": (sites.PowerPlanProposed,),
+            "metering": (sites.BillingDifferenceFound,),
             "routing": (
                 sites.WorkloadQueued,
                 sites.WorkloadPlaced,

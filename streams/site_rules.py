@@ -3,23 +3,19 @@
 Routing answers with the refusal. Optimization and metering read an input before that answer, so
 they must come to the same verdict, and keep the same prices afterwards. What no site takes is
 `streams.site_inputs`; what only routing can judge is `streams.routing.rejection`.
-
-Prices are kept by the start of their interval, in ascending order, in whatever form an agent keeps
-them: `start_of` tells the start of one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Container, Mapping, Sequence
+from typing import Protocol
 
 from schemas.events.sites import CurtailmentRequested, UnitRegistered
+from streams.prices import Price
 from streams.quantities import DAY_MS, MS_PER_S
 from streams.refusal import Refusal
 from streams.site_inputs import MAX_UNITS
 from streams.site_memory import MAX_PRICES
-
-T = TypeVar("T")
 
 PRICE_HORIZON_DAYS = 8
 """How far ahead of its clock a site takes prices: a week of day-ahead prices, and a day."""
@@ -40,9 +36,7 @@ class Asked(Protocol):
     def lifted(self) -> bool: ...
 
 
-def price_refusal(
-    known: Sequence[T], start: int, now: int | None, start_of: Callable[[T], int]
-) -> Refusal | None:
+def price_refusal(known: Sequence[Price], start: int, now: int | None) -> Refusal | None:
     """Too far ahead of the clock; or, where no more are kept, later than every price that is.
 
     Before the first tick there is no clock to be ahead of: any price is kept then, and gives way to
@@ -51,7 +45,7 @@ def price_refusal(
     if now is not None and start > now + PRICE_HORIZON_DAYS * DAY_MS:
         told = f"It starts at {start} ms, more than {PRICE_HORIZON_DAYS} days after {now} ms."
         return Refusal("price_too_far_ahead", told)
-    if len(known) < MAX_PRICES or start <= start_of(known[-1]):
+    if len(known) < MAX_PRICES or start <= known[-1].start:
         return None
     return Refusal("too_many_prices", f"{MAX_PRICES} prices of earlier intervals wait already.")
 

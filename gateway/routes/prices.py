@@ -14,7 +14,13 @@ from gateway.profitability import BY_MODE, Profitability, profitability
 from gateway.values import Moment, Number, Text, Time
 
 TAG = "prices"
-NEWEST_POWER = Order("power prices", interval_start=datetime, site_id=str, settlement_point=str)
+NEWEST_POWER = Order(
+    "power prices",
+    interval_start=datetime,
+    site_id=str,
+    settlement_point=str,
+    interval_end=datetime,
+)
 NEWEST_HASH = Order("hash prices", interval_start=datetime, site_id=str)
 
 

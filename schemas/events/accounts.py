@@ -668,7 +668,7 @@ class UsageRecorded:
     interval_end: To, not included
     quantity: How much
     unit: gpu_us (GPU-microseconds) or wh (watt-hours)
-    price_usd_per_mwh: Energy only: the settled power price of the interval
+    price_usd_per_mwh: Energy only: the power price in force; null when none was known in time
     list_price_usd_per_gpu_hour: GPU time only: the site's list price when the workload was
         placed
     """

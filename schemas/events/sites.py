@@ -291,6 +291,71 @@ class AlertRaised:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BillingDifferenceFound:
+    """What was billed is not what was metered, or not at the price that is known now: a price or a
+    meter came after its hour was collected, or a meter contradicts another. What was billed
+    stands.
+
+    site_id: The site
+    at: When it happened; metering writes the site's clock
+    reason: late_price; or of metered energy that is on no bill: late (its hour was collected
+        without it, or it repeats what was: the two cannot be told apart), contradicted,
+        no_clock, too_far_ahead, too_long, too_many
+    feeder_id: Where it was metered; null for a price
+    interval_start: From: of the usage that was billed, or of the meter
+    interval_end: To, not included
+    energy_wh: Billed at another price, or left out; null: it was collected too long ago to tell
+    price_usd_per_mwh: The late price; null for a meter
+    billed_price_usd_per_mwh: The mean price that was billed, or told by the difference before
+        this one; null where there was none
+    difference_usd_micros: What the energy costs more at the late price, micro-dollars; null for
+        a meter, or where that cannot be told
+    """
+
+    FULL_NAME: ClassVar[str] = "hcp.sites.v1.BillingDifferenceFound"
+
+    site_id: str
+    at: int
+    reason: str
+    feeder_id: str | None = None
+    interval_start: int
+    interval_end: int
+    energy_wh: int | None = None
+    price_usd_per_mwh: Decimal | None = None
+    billed_price_usd_per_mwh: Decimal | None = None
+    difference_usd_micros: int | None = None
+
+    def to_record(self) -> Record:
+        return {
+            "site_id": self.site_id,
+            "at": self.at,
+            "reason": self.reason,
+            "feeder_id": self.feeder_id,
+            "interval_start": self.interval_start,
+            "interval_end": self.interval_end,
+            "energy_wh": self.energy_wh,
+            "price_usd_per_mwh": self.price_usd_per_mwh,
+            "billed_price_usd_per_mwh": self.billed_price_usd_per_mwh,
+            "difference_usd_micros": self.difference_usd_micros,
+        }
+
+    @classmethod
+    def from_record(cls, record: Record) -> BillingDifferenceFound:
+        return cls(
+            site_id=record["site_id"],
+            at=record["at"],
+            reason=record["reason"],
+            feeder_id=record["feeder_id"],
+            interval_start=record["interval_start"],
+            interval_end=record["interval_end"],
+            energy_wh=record["energy_wh"],
+            price_usd_per_mwh=record["price_usd_per_mwh"],
+            billed_price_usd_per_mwh=record["billed_price_usd_per_mwh"],
+            difference_usd_micros=record["difference_usd_micros"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CurtailmentLifted:
     """A curtailment ended before its time.
 
@@ -684,7 +749,10 @@ class PowerPlanProposed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerPricePublished:
-    """The market settled, or announced, the price of power for an interval.
+    """The market settled, or announced, the price of power for an interval of any length. Of
+    several that hold at a moment the one of the shortest interval is in force, of equally long
+    ones the latest to start; a later word for the same interval replaces the earlier; where
+    none holds, the last to end is carried forward for at most an hour.
 
     site_id: The site
     at: When it happened, in the producer's time; an agent writes the site's clock
@@ -1675,6 +1743,7 @@ class WorkloadSubmitted:
 SitesEvent = (
     AlertCleared
     | AlertRaised
+    | BillingDifferenceFound
     | CurtailmentLifted
     | CurtailmentMet
     | CurtailmentRequested
@@ -1710,6 +1779,7 @@ SitesEvent = (
 EVENTS: tuple[type[SitesEvent], ...] = (
     AlertCleared,
     AlertRaised,
+    BillingDifferenceFound,
     CurtailmentLifted,
     CurtailmentMet,
     CurtailmentRequested,

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from schemas.events.accounts import UsageCollected
-from streams.metering.intervals import DAY_MS, HOUR_MS, QUARTER_MS, covers, floor_to
+from streams.metering.differences import forget_prices
+from streams.metering.intervals import DAY_MS, HOUR_MS, covers, floor_to
 from streams.metering.state import ALLOWANCE_MS, IDLE_MS, Customer, State
-from streams.metering.usage import price_at
 
 MAX_HOURS = 48
 """Hours collected at once; the next tick goes on."""
 
 EAGER_MS = 48 * HOUR_MS
 """An idle customer is told hourly for two days (a draft's grace must end), then each midnight."""
+
+MAX_GAP_MS = 60_000
+"""A gap between prices that is not waited for: no market's interval is so short."""
 
 
 def collectable_until(state: State, now: int, closed_until: int) -> int:
@@ -52,8 +55,7 @@ def forget(state: State) -> None:
             del meters[start]
         if not meters:
             del state.metered[feeder_id]
-    for start in [start for start, price in state.prices.items() if price.ends_at <= until]:
-        del state.prices[start]
+    forget_prices(state)
     for customer_id, customer in list(state.customers.items()):
         if not customer.admitted and until - customer.active_at > IDLE_MS:
             del state.customers[customer_id]
@@ -74,10 +76,8 @@ def _complete(state: State, hour: int, now: int) -> bool:
 
 def _known(state: State, feeder_id: str, start: int, end: int) -> bool:
     metered = sorted(state.metered.get(feeder_id, {}).items())
-    quarters = range(floor_to(start, QUARTER_MS), end, QUARTER_MS)
-    return covers(metered, start, end) and all(
-        price_at(state, quarter) is not None for quarter in quarters
-    )
+    priced = ((price.start, price.end) for price in state.prices)
+    return covers(metered, start, end) and covers(priced, start, end, MAX_GAP_MS)
 
 
 def _due(customer: Customer, before: int, until: int) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from schemas.events import sites
 from schemas.events.accounts import UsageCollected, UsageRecorded
 from schemas.events.sites import SitesEvent
+from streams.metering import differences
 from streams.metering.collection import collectable_until, watermarks
 from streams.metering.evolution import clocked, is_failed_switch
 from streams.metering.intervals import HOUR_MS
 from streams.metering.state import State
 from streams.metering.usage import energy, gpu_time
 
-Answer = UsageRecorded | UsageCollected
+Answer = UsageRecorded | UsageCollected | sites.BillingDifferenceFound
 
 
 def decide(state: State, event: SitesEvent) -> list[Answer]:
@@ -23,6 +24,10 @@ def decide(state: State, event: SitesEvent) -> list[Answer]:
             return [*_close(state, event), *_collect(state, state.now, closed_until)]
         case sites.WorkloadReleased() | sites.WorkloadRequeued():
             return _end(state, event)
+        case sites.PowerPricePublished():
+            return [*differences.late_price(state, event)]
+        case sites.EnergyMetered():
+            return [*differences.left_out(state, event)]
         case _:  # facts to remember, and what others decide about
             return []
 

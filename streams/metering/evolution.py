@@ -9,12 +9,15 @@ from __future__ import annotations
 from schemas.events import sites
 from schemas.events.sites import SitesEvent
 from streams.metering.collection import collectable_until, forget
+from streams.metering.differences import bill, late_price, reprice
 from streams.metering.intervals import beyond_jump_ms, floor_to
 from streams.metering.readings import read
-from streams.metering.state import MAX_WAITING_PRICES, Customer, Placement, Price, State, Unit
+from streams.metering.state import MAX_WAITING_PRICES, Customer, Placement, State, Unit
+from streams.metering.usage import energy
+from streams.prices import inserted, power_price, without_past
 from streams.quantities import HOUR_MS
 from streams.refusal import CLOCK_JUMP, RefusedInput
-from streams.site_memory import with_price, without_past
+from streams.site_memory import with_price
 
 COUNTED = (
     sites.EnergyMetered,
@@ -76,7 +79,7 @@ def _refuse(state: State, refused: RefusedInput[SitesEvent]) -> None:
 def _advance(state: State, event: sites.TimePassed) -> None:
     is_first = state.now is None
     state.now, state.doubted = event.at, None
-    state.price_starts = without_past(state.price_starts, state.now, int)
+    state.kept_prices = without_past(state.kept_prices, state.now)
     if not is_first:
         _move_on(state, event.at)
         return
@@ -96,19 +99,24 @@ def _closed(state: State, until: int, now: int) -> None:
 def _move_on(state: State, now: int) -> None:
     """Move on to where the answers to the same event said that everything is collected."""
     until = collectable_until(state, now, state.closed_until)
-    if until != state.collected_until:
-        state.collected_until = until
-        forget(state)
+    if until == state.collected_until:
+        return
+    for hour in range(state.collected_until, until, HOUR_MS):
+        bill(state, energy(state, hour, at=now))
+    state.collected_until = until
+    forget(state)
 
 
 def _price(state: State, event: sites.PowerPricePublished) -> None:
-    start, end = event.interval_start, event.interval_end
-    state.price_starts = with_price(state.price_starts, start, state.now, int)
-    full = len(state.prices) >= MAX_WAITING_PRICES and start not in state.prices
-    if full or end <= max(start, state.collected_until):
+    price = power_price(event)
+    state.kept_prices = with_price(state.kept_prices, price, state.now)
+    state.refused += bool(late_price(state, event))
+    reprice(state, price)
+    known = inserted(state.prices, price)
+    if len(known) > MAX_WAITING_PRICES:
         state.refused += 1
         return
-    state.prices[start] = Price(ends_at=end, usd_per_mwh=event.price_usd_per_mwh)
+    state.prices = known
 
 
 def _place(state: State, event: sites.WorkloadPlaced) -> None:

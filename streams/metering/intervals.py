@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-HOUR_MS = 3_600_000
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 QUARTER_MS = HOUR_MS // 4
 
@@ -50,12 +51,14 @@ def union_ms(intervals: Iterable[tuple[int, int]]) -> int:
     return whole
 
 
-def covers(intervals: Iterable[tuple[int, int]], start: int, end: int) -> bool:
-    """Whether intervals, in ascending order of start, leave no gap in [start, end)."""
+def covers(
+    intervals: Iterable[tuple[int, int]], start: int, end: int, most_gap_ms: int = 0
+) -> bool:
+    """Whether intervals, in ascending order of start, leave no longer gap in [start, end)."""
     for interval_start, interval_end in intervals:
-        if interval_start > start:
+        if interval_start > start + most_gap_ms:
             return False
         start = max(start, interval_end)
         if start >= end:
             return True
-    return start >= end
+    return start + most_gap_ms >= end

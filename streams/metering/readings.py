@@ -14,7 +14,7 @@ billed, was drawn without a workload, or is in `State.left_out_wh` under a reaso
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import NamedTuple
 
 from schemas.events.sites import EnergyMetered
 from streams.allocation import allocate
@@ -29,37 +29,58 @@ from streams.metering.state import (
 )
 
 
+class Piece(NamedTuple):
+    """What a meter counted of one GPU within one hour. reason: why it is left out; None: kept"""
+
+    unit_id: str
+    start: int
+    reading: Reading
+    reason: str | None
+
+    @property
+    def energy_wh(self) -> int:
+        return self.reading.energy_wh
+
+
 def read(state: State, meter: EnergyMetered) -> None:
     """Take a meter that routing takes into account. Energy of miners is nobody's bill."""
+    pieces = told(state, meter)
+    for unit_id, start, reading, reason in pieces:
+        if reason is None:
+            state.readings.setdefault(unit_id, {})[start] = reading
+        else:
+            lost_wh = state.left_out_wh.get(reason, 0)
+            state.left_out_wh[reason] = lost_wh + reading.energy_wh
+    if _refusal(state, meter) is None:
+        _cover(state, meter)
+    state.refused += any(piece.reason not in (None, "repeated") for piece in pieces)
+
+
+def told(state: State, meter: EnergyMetered) -> list[Piece]:
+    """What it says of each GPU, hour by hour, and what of that is left out."""
     of_gpus = [
         (reading.unit_id, reading.energy_wh)
         for reading in meter.readings
         if state.units[reading.unit_id].kind == GPU
     ]
     refusal = _refusal(state, meter)
-    if refusal is None:
-        told = list(_take(state, meter, of_gpus))
-        _cover(state, meter)
-    else:
-        told = [(refusal, energy_wh) for _, energy_wh in of_gpus]
-    for reason, energy_wh in told:
-        state.left_out_wh[reason] = state.left_out_wh.get(reason, 0) + energy_wh
-    state.refused += any(reason != "repeated" for reason, _ in told)
-
-
-def _take(
-    state: State, meter: EnergyMetered, of_gpus: list[tuple[str, int]]
-) -> Iterator[tuple[str, int]]:
-    """What of the readings is left out, and why."""
+    if refusal is not None:
+        end = meter.interval_end
+        return [
+            Piece(unit_id, meter.interval_start, Reading(end, energy_wh), refusal)
+            for unit_id, energy_wh in of_gpus
+        ]
     is_first = meter.interval_start not in state.metered.get(meter.feeder_id, {})
     ends = dict(hourly(meter.interval_start, meter.interval_end))
     lengths = {start: end - start for start, end in ends.items()}
-    for unit_id, energy_wh in of_gpus:
-        for start, share_wh in allocate(energy_wh, lengths).items():
-            reading = Reading(ends[start], share_wh)
-            reason = _keep(state, unit_id, start, reading, is_first=is_first)
-            if reason is not None:
-                yield reason, share_wh
+    return [
+        Piece(unit_id, start, reading, _reason(state, unit_id, start, reading, is_first=is_first))
+        for unit_id, energy_wh in of_gpus
+        for start, reading in (
+            (start, Reading(ends[start], share_wh))
+            for start, share_wh in allocate(energy_wh, lengths).items()
+        )
+    ]
 
 
 def _refusal(state: State, meter: EnergyMetered) -> str | None:
@@ -71,10 +92,10 @@ def _refusal(state: State, meter: EnergyMetered) -> str | None:
     return "too_far_ahead" if end > state.now + MAX_AHEAD_MS else None
 
 
-def _keep(
+def _reason(
     state: State, unit_id: str, start: int, reading: Reading, *, is_first: bool
 ) -> str | None:
-    """Keep it, or say why not. is_first: the first meter of its feeder that starts then"""
+    """Why it is not kept. is_first: the first meter of its feeder that starts then"""
     if start < state.collected_until:
         return "late"
     known = state.readings.get(unit_id, {})
@@ -82,10 +103,7 @@ def _keep(
         return "repeated"
     if not is_first or any(start < r.ends_at and at < reading.ends_at for at, r in known.items()):
         return "contradicted"
-    if len(known) >= MAX_READINGS:
-        return "too_many"
-    state.readings.setdefault(unit_id, {})[start] = reading
-    return None
+    return "too_many" if len(known) >= MAX_READINGS else None
 
 
 def _cover(state: State, meter: EnergyMetered) -> None:

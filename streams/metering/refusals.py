@@ -44,5 +44,5 @@ def _judge_here(state: State, event: SitesEvent) -> Refusal | None:
                 return Refusal("unknown_unit", told)
         case sites.PowerPricePublished():
             start = event.interval_start
-            return price_refusal(state.price_starts, start, state.now, int)
+            return price_refusal(state.kept_prices, start, state.now)
     return None

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from streams.metering.intervals import DAY_MS, HOUR_MS
+from streams.prices import Price
 
 GPU = "gpu"
 
@@ -32,8 +33,13 @@ MAX_AHEAD_MS = 31 * DAY_MS
 """How far before the clock a reading may be, and is held until the clock gets there: as long as the
 clock may stand still."""
 
-MAX_WAITING_PRICES = 4_000
-"""Prices waiting, six weeks of quarters of an hour; further ones are refused."""
+MAX_WAITING_PRICES = 10_000
+"""Prices waiting: a month of five-minute ones, or the hours that wait at one a second. Further ones
+are left out of account."""
+
+MAX_BILLED = 3_000
+"""Pieces of billed time, and prices of it, that a late price is compared with: a month of quarters
+of an hour, ten days of five minutes."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,10 +86,13 @@ class Reading(NamedTuple):
     energy_wh: int
 
 
-@dataclass(slots=True, kw_only=True)
-class Price:
-    ends_at: int
-    usd_per_mwh: Decimal
+class Billed(NamedTuple):
+    """Energy that was recorded, of all placements. micros: a MWh, as billed or as told since."""
+
+    start: int
+    end: int
+    micros: int | None
+    energy_wh: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -104,8 +113,9 @@ class State:
     collected_until: everything before is recorded and the customers were told
     units: every one that was registered
     metered: the end of each feeder's meters, by feeder and start; readings: by unit and start
-    prices: by start
-    price_starts: those that routing keeps, see `streams.site_memory`
+    prices: of what is billed or not collected yet, with the last that may be carried into it
+    kept_prices: those that routing keeps, see `streams.site_memory`
+    billed: what was recorded of energy, in ascending order; before forgotten_until nobody knows
     refused: inputs that concern metering and were left out, in whole or in part
     left_out_wh: by reason, see `readings`
     left_out_gpu_us: of placements, beyond what one jump of the clock is billed for
@@ -122,8 +132,10 @@ class State:
     customers: dict[str, Customer] = field(default_factory=dict)
     metered: dict[str, dict[int, int]] = field(default_factory=dict)
     readings: dict[str, dict[int, Reading]] = field(default_factory=dict)
-    prices: dict[int, Price] = field(default_factory=dict)
-    price_starts: list[int] = field(default_factory=list)
+    prices: list[Price] = field(default_factory=list)
+    kept_prices: list[Price] = field(default_factory=list)
+    billed: list[Billed] = field(default_factory=list)
+    forgotten_until: int = 0
     refused: int = 0
     left_out_wh: dict[str, int] = field(default_factory=dict)
     left_out_gpu_us: int = 0

@@ -1,9 +1,12 @@
-"""The usage of a placement: GPU time by the hour, energy by the settlement quarter."""
+"""The usage of a placement: GPU time by the hour, energy wherever its price changes.
+
+An hour is cut into pieces (`priced_pieces`), and what a meter counted is shared among them by time.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from uuid import NAMESPACE_OID, uuid5
 
@@ -11,14 +14,19 @@ from schemas.events.accounts import UsageRecorded
 from streams.allocation import allocate
 from streams.metering.intervals import (
     HOUR_MS,
+    MINUTE_MS,
     QUARTER_MS,
     floor_to,
     hourly,
     union_ms,
 )
 from streams.metering.state import Placement, Reading, State
+from streams.prices import Price, Stretch, stretches
 
 USAGE = uuid5(NAMESPACE_OID, "hcp.accounts.v1.UsageRecorded")
+
+MAX_PIECES = 60
+"""Pieces of an hour, each with a price of its own: a price a minute."""
 
 
 def gpu_time(
@@ -39,21 +47,19 @@ def gpu_time(
 
 
 def energy(state: State, hour: int, *, at: int) -> Iterator[UsageRecorded]:
-    """The energy of the hour that starts at `hour`, in ascending order of placement and quarter."""
+    """The energy of the hour that starts at `hour`, in ascending order of placement and piece."""
     quantities: dict[tuple[str, int], int] = {}
     ends: dict[tuple[str, int], int] = {}
-    prices = {
-        quarter: price_at(state, quarter) for quarter in range(hour, hour + HOUR_MS, QUARTER_MS)
-    }
+    pieces = {piece.start: piece for piece in priced_pieces(state.prices, hour)}
     for unit_id, placements in _placements_by_unit(state, hour).items():
         for start, reading in state.readings.get(unit_id, {}).items():
             if floor_to(start, HOUR_MS) != hour:
                 continue
-            for key, end, share_wh in _shares(placements, unit_id, start, reading):
+            for key, end, share_wh in _shares(placements, unit_id, start, reading, pieces):
                 quantities[key] = quantities.get(key, 0) + share_wh
                 ends[key] = max(ends.get(key, 0), end)
     for key in sorted(quantities):
-        placement_id, quarter = key
+        placement_id, start = key
         placement = state.placements[placement_id]
         if placement.billed and quantities[key]:
             yield _usage(
@@ -62,16 +68,39 @@ def energy(state: State, hour: int, *, at: int) -> Iterator[UsageRecorded]:
                 placement,
                 at=at,
                 meter="energy",
-                interval=(quarter, ends[key]),
+                interval=(start, ends[key]),
                 quantity=quantities[key],
-                price=prices[quarter],
+                price=usd(pieces[start].micros),
             )
 
 
-def price_at(state: State, at: int) -> Decimal | None:
-    """The price of the interval that holds `at`; of the latest to start, if several do."""
-    found = [start for start, price in state.prices.items() if start <= at < price.ends_at]
-    return state.prices[max(found)].usd_per_mwh if found else None
+def priced_pieces(prices: Iterable[Price], hour: int) -> list[Stretch]:
+    """An hour cut at its settlement quarters, and wherever the price in force changes.
+
+    More than MAX_PIECES would be as many usages of each placement: the hour is then cut at the
+    minutes, each at the mean of its prices by time, rounded half up to six decimals.
+    """
+    quarters = range(hour, hour + HOUR_MS, QUARTER_MS)
+    pieces = [
+        piece for quarter in quarters for piece in stretches(prices, quarter, quarter + QUARTER_MS)
+    ]
+    if len(pieces) <= MAX_PIECES:
+        return pieces
+    minutes = range(hour, hour + HOUR_MS, MINUTE_MS)
+    return [mean(stretches(prices, minute, minute + MINUTE_MS)) for minute in minutes]
+
+
+def mean(parts: list[Stretch]) -> Stretch:
+    """Of the time that has a price."""
+    priced = [(part.end - part.start, part.micros) for part in parts if part.micros is not None]
+    whole = sum(length for length, _ in priced)
+    total = sum(length * micros for length, micros in priced)
+    mean = (2 * total + whole) // (2 * whole) if whole else None
+    return Stretch(parts[0].start, parts[-1].end, mean)
+
+
+def usd(micros: int | None) -> Decimal | None:
+    return None if micros is None else Decimal(micros).scaleb(-6)
 
 
 def _placements_by_unit(state: State, hour: int) -> dict[str, dict[str, Placement]]:
@@ -86,29 +115,33 @@ def _placements_by_unit(state: State, hour: int) -> dict[str, dict[str, Placemen
 
 
 def _shares(
-    placements: dict[str, Placement], unit_id: str, start: int, reading: Reading
+    placements: dict[str, Placement],
+    unit_id: str,
+    start: int,
+    reading: Reading,
+    pieces: Mapping[int, Stretch],
 ) -> Iterator[tuple[tuple[str, int], int, int]]:
-    """What one meter counted, shared: (placement, quarter), end in the quarter, Wh.
+    """What one meter counted, shared: (placement, piece), end in the piece, Wh.
 
-    First among the quarters, by how long anything was on the unit, which draws nothing otherwise;
-    then in each quarter among the placements, by gpu_milli x time.
+    First among the pieces, by how long anything was on the unit, which draws nothing otherwise;
+    then in each piece among the placements, by gpu_milli x time.
     """
-    end = reading.ends_at
     parts = {
-        quarter: (max(start, quarter), min(end, quarter + QUARTER_MS))
-        for quarter in range(floor_to(start, QUARTER_MS), end, QUARTER_MS)
+        piece.start: (max(start, piece.start), min(reading.ends_at, piece.end))
+        for piece in pieces.values()
+        if start < piece.end and piece.start < reading.ends_at
     }
     occupied = {
-        quarter: union_ms(placement.within(*part) for placement in placements.values())
-        for quarter, part in parts.items()
+        piece: union_ms(placement.within(*part) for placement in placements.values())
+        for piece, part in parts.items()
     }
-    for quarter, part_wh in allocate(reading.energy_wh, occupied).items():
+    for piece, part_wh in allocate(reading.energy_wh, occupied).items():
         weights = {
-            placement_id: placement.units[unit_id] * union_ms([placement.within(*parts[quarter])])
+            placement_id: placement.units[unit_id] * union_ms([placement.within(*parts[piece])])
             for placement_id, placement in placements.items()
         }
         for placement_id, share_wh in allocate(part_wh, weights).items():
-            yield (placement_id, quarter), parts[quarter][1], share_wh
+            yield (placement_id, piece), parts[piece][1], share_wh
 
 
 def _usage(

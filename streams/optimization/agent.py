@@ -20,6 +20,6 @@ AGENT: Agent[State, SitesEvent] = Agent(
     decide=decide,
     evolve=evolve,
     retain=retain,
-    state_version="2",
+    state_version="3",
     adviser=Adviser(authority="routing", concerns=concerns, judge=judge),
 )

@@ -7,7 +7,6 @@ come as `RefusedInput`, and nothing is judged here.
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
 
 from schemas.events.sites import (
     AlertRaised,
@@ -30,7 +29,7 @@ from schemas.events.sites import (
     WorkloadReleased,
     WorkloadRequeued,
 )
-from streams.optimization.market import START, basis_of, open_curtailments
+from streams.optimization.market import basis_of, open_curtailments
 from streams.optimization.planning import digest_of
 from streams.optimization.profiles import modes_of, most_power_w, profile_of
 from streams.optimization.state import (
@@ -38,14 +37,13 @@ from streams.optimization.state import (
     Asic,
     Curtailment,
     Gpu,
-    Price,
     State,
 )
+from streams.prices import hashprice, power_price, without_past
 from streams.quantities import MS_PER_S
 from streams.refusal import CLOCK_JUMP, RefusedInput
-from streams.site_memory import MAX_LIFTED, with_price, without_past
+from streams.site_memory import MAX_LIFTED, with_price
 
-MICROS = 1_000_000
 SWITCH_FAILING = "switch_failing"  # routing's alert that it takes a unit for failed
 FAILED = "failed"
 PLANNED = ("plan", "displaced", "curtailment")  # reasons of a mode that a plan allowed for
@@ -83,11 +81,9 @@ def apply(state: State, event: SitesEvent) -> str | None:  # noqa: PLR0912 - one
         case TimePassed():
             _pass_time(state, event)
         case PowerPricePublished():
-            price = Price(event.interval_start, _micros(event.price_usd_per_mwh))
-            state.power_prices = with_price(state.power_prices, price, state.now, START)
+            state.power_prices = with_price(state.power_prices, power_price(event), state.now)
         case HashpricePublished():
-            price = Price(event.interval_start, _micros(event.hashprice_usd_per_ph_day))
-            state.hashprices = with_price(state.hashprices, price, state.now, START)
+            state.hashprices = with_price(state.hashprices, hashprice(event), state.now)
         case CurtailmentRequested():
             _curtail(state, event)
         case CurtailmentLifted():
@@ -179,8 +175,8 @@ def _trigger(state: State, event: SitesEvent) -> str | None:
 
 def _pass_time(state: State, event: TimePassed) -> None:
     state.now, state.doubted = event.at, None
-    state.power_prices = without_past(state.power_prices, event.at, START)
-    state.hashprices = without_past(state.hashprices, event.at, START)
+    state.power_prices = without_past(state.power_prices, event.at)
+    state.hashprices = without_past(state.hashprices, event.at)
     if state.curtailments:
         state.curtailments = open_curtailments(state.curtailments, event.at)
 
@@ -281,8 +277,3 @@ def _change_ai(state: State, event: AiChange) -> None:
         busy = state.gpus.pop(unit_id)
         if busy.workloads > 1:
             state.gpus[unit_id] = Gpu(busy.power_w, busy.workloads - 1)
-
-
-def _micros(usd: Decimal) -> int:
-    """Exact: a price has at most six decimals."""
-    return int(usd * MICROS)

@@ -1,24 +1,12 @@
 """What is in force by the site's clock: prices and curtailments.
 
-A price is in force from its start until the next one starts, so a late market feed means an old
-price, not none. A price announced for later does not count before its time. Which are kept is
-`streams.site_rules`.
+Which of several prices is in force is `streams.prices`, which are kept `streams.site_memory`.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from operator import attrgetter
-
-from streams.optimization.state import Basis, Curtailment, Price, State
-
-START = attrgetter("start")
-
-
-def in_force(known: list[Price], now: int) -> int | None:
-    """Micro-dollars; None before the first price's time."""
-    begun = bisect_right(known, now, key=START)
-    return known[begun - 1].micros if begun else None
+from streams.optimization.state import Basis, Curtailment, State
+from streams.prices import in_force
 
 
 def open_curtailments(known: dict[str, Curtailment], now: int) -> dict[str, Curtailment]:
@@ -39,4 +27,4 @@ def basis_of(state: State) -> Basis | None:
         for asked in state.curtailments.values()
         if not asked.lifted and asked.starts_at <= now < asked.ends_at
     ]
-    return Basis(power_price, hashprice, min(levels_w, default=None))
+    return Basis(power_price.micros, hashprice.micros, min(levels_w, default=None))

@@ -21,7 +21,7 @@ from streams.optimization.merit_order import (
 from streams.optimization.profiles import Mode, modes_of
 from streams.optimization.state import Basis, State
 
-POLICY_VERSION = "merit-order-3"
+POLICY_VERSION = "merit-order-4"
 _MICROS = 1_000_000
 
 

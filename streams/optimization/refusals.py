@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from schemas.events import sites
 from schemas.events.sites import SitesEvent
-from streams.optimization.market import START
 from streams.optimization.profiles import modes_of
 from streams.optimization.state import State
 from streams.refusal import Refusal
@@ -47,9 +46,9 @@ def _judge_here(state: State, event: SitesEvent) -> Refusal | None:  # noqa: PLR
         case sites.TimePassed():
             return tick(state.now, state.doubted, event.at).refusal
         case sites.PowerPricePublished():
-            return price_refusal(state.power_prices, event.interval_start, state.now, START)
+            return price_refusal(state.power_prices, event.interval_start, state.now)
         case sites.HashpricePublished():
-            return price_refusal(state.hashprices, event.interval_start, state.now, START)
+            return price_refusal(state.hashprices, event.interval_start, state.now)
         case sites.CurtailmentRequested():
             return curtailment_refusal(state.curtailments, state.now, event)
         case sites.CurtailmentLifted() if event.curtailment_id not in state.curtailments:

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from streams.prices import Price
+
 OFF = "off"
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """From `start` (ms) until the next one. micros: micro-dollars a MWh, or a PH/s for a day."""
-
-    start: int
-    micros: int
 
 
 @dataclass(frozen=True, slots=True)

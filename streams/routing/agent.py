@@ -29,7 +29,7 @@ AGENT: Agent[State, SitesEvent] = Agent(
     initial=State,
     decide=decide,
     evolve=evolve,
-    state_version="3",
+    state_version="4",
     retain=retain,
     upcasters={"2": _placed_since_now},
 )

@@ -12,6 +12,7 @@ from typing import assert_never
 from schemas.events.sites import (
     AlertCleared,
     AlertRaised,
+    BillingDifferenceFound,
     CurtailmentLifted,
     CurtailmentMet,
     CurtailmentRequested,
@@ -125,6 +126,7 @@ def _answer(draft: Draft, event: SitesEvent) -> None:  # noqa: PLR0912 - one row
         case (
             AlertCleared()
             | AlertRaised()
+            | BillingDifferenceFound()
             | CurtailmentMet()
             | HourClosed()
             | InputRejected()
@@ -136,7 +138,7 @@ def _answer(draft: Draft, event: SitesEvent) -> None:  # noqa: PLR0912 - one row
             | WorkloadReleased()
             | WorkloadRequeued()
         ):
-            pass  # its own
+            pass  # its own, and metering's
         case _:
             assert_never(event)
 

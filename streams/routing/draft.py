@@ -22,7 +22,7 @@ from streams.site_inputs import possible_time
 Answer = SitesEvent | DecisionExplained | SiteSummarized
 
 AGENT = "routing"
-POLICY_VERSION = "routing-3"
+POLICY_VERSION = "routing-4"
 MAX_ALTERNATIVES = 8
 NAMESPACE = uuid.UUID("5f0c5d3e-0c5e-5b0e-9d56-0b8f6c1f7a11")
 

@@ -38,6 +38,7 @@ from schemas.events.sites import (
     WorkloadStarted,
     WorkloadSubmitted,
 )
+from streams.prices import hashprice, power_price
 from streams.quantities import MS_PER_S
 from streams.refusal import CLOCK_JUMP, RefusedInput
 from streams.routing import lifecycle, prices
@@ -168,13 +169,11 @@ def _meet_curtailment(state: State, event: CurtailmentMet) -> None:
 
 
 def _price_power(state: State, event: PowerPricePublished) -> None:
-    prices.remember(state, "power_prices", event.interval_start, micros(event.price_usd_per_mwh))
+    prices.remember(state, "power_prices", power_price(event))
 
 
 def _price_hash(state: State, event: HashpricePublished) -> None:
-    prices.remember(
-        state, "hashprices", event.interval_start, micros(event.hashprice_usd_per_ph_day)
-    )
+    prices.remember(state, "hashprices", hashprice(event))
 
 
 def _register(state: State, event: UnitRegistered) -> None:

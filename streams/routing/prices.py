@@ -1,27 +1,22 @@
-"""Which price is in force by the site's clock.
+"""The prices that routing keeps, and those in force by the site's clock.
 
-Prices are kept by the start of their interval; a later word for the same start replaces an
-earlier one. A price stays in force until the next one starts, so a late market feed means an old
-price, not none. Which are refused is `streams.site_rules`, which are kept `streams.site_memory`.
-Several settlement points are not told apart: a site has one.
+Which of several is in force is `streams.prices`, which are refused `streams.site_rules`, which are
+kept `streams.site_memory`. Several settlement points are not told apart: a site has one.
 """
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import Literal
 
-from streams.routing.state import Price, State
+from streams.prices import Price, in_force, without_past
+from streams.routing.state import State
 from streams.site_memory import with_price
 
-START = attrgetter("start")
 Series = Literal["power_prices", "hashprices"]
 
 
-def remember(state: State, series: Series, start: int, price_micros: int) -> None:
-    price = Price(start=start, micros=price_micros)
-    kept = with_price(getattr(state, series), price, state.now, START)
-    state.journal.set(state, series, kept)
+def remember(state: State, series: Series, price: Price) -> None:
+    state.journal.set(state, series, with_price(getattr(state, series), price, state.now))
     bring_into_force(state)
 
 
@@ -32,14 +27,12 @@ def bring_into_force(state: State) -> None:
         _advance(state, "hashprices", "hashprice_micros", state.now)
 
 
-def _advance(state: State, series: Series, in_force: str, now: int) -> None:
+def _advance(state: State, series: Series, in_force_name: str, now: int) -> None:
     known: list[Price] = getattr(state, series)
-    if not known or known[0].start > now:
-        return
-    count = 1
-    while count < len(known) and known[count].start <= now:
-        count += 1
-    if count > 1:
-        state.journal.set(state, series, known[count - 1 :])
-    if getattr(state, in_force) != known[count - 1].micros:
-        state.journal.set(state, in_force, known[count - 1].micros)
+    kept = without_past(known, now)
+    if len(kept) != len(known):
+        state.journal.set(state, series, kept)
+    price = in_force(kept, now)
+    micros = None if price is None else price.micros
+    if getattr(state, in_force_name) != micros:
+        state.journal.set(state, in_force_name, micros)

@@ -33,7 +33,6 @@ from schemas.events.sites import (
     WorkloadSubmitted,
 )
 from streams.refusal import Refusal
-from streams.routing.prices import START
 from streams.routing.state import State, placement_id
 from streams.site_inputs import refusal_of, tick
 from streams.site_names import shown
@@ -61,9 +60,9 @@ def _refuse_here(state: State, event: SitesEvent) -> Refusal | None:  # noqa: PL
         case WorkloadCancelled():
             return _known_workload(state, event.workload_id)
         case PowerPricePublished():
-            return price_refusal(state.power_prices, event.interval_start, state.now, START)
+            return price_refusal(state.power_prices, event.interval_start, state.now)
         case HashpricePublished():
-            return price_refusal(state.hashprices, event.interval_start, state.now, START)
+            return price_refusal(state.hashprices, event.interval_start, state.now)
         case EnergyMetered():
             return _energy(state, event)
         case CurtailmentRequested():

@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from schemas.events.sites import WorkloadQueued, WorkloadSubmitted
+from streams.prices import Price
 from streams.quantities import WHOLE_MILLI
 from streams.routing.journal import Journal
 
@@ -124,14 +125,6 @@ class Curtailment:
 
     def in_force(self, now: int | None) -> bool:
         return now is not None and not self.lifted and self.starts_at <= now < self.ends_at
-
-
-@dataclass(slots=True)
-class Price:
-    """A price from `start` on, until the next one starts."""
-
-    start: int
-    micros: int
 
 
 @dataclass

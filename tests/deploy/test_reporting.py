@@ -53,6 +53,22 @@ ANSWER = {
     ],
     "unbilled_ai_energy_mwh": "0.5",
     "refused_usage": [{"site_id": "west", "reason": "unpriced_model", "count": 4}],
+    "billing_differences": [
+        {
+            "site_id": "west",
+            "reason": "late_price",
+            "count": 1,
+            "energy_mwh": "0.00072",
+            "difference": usd("0.6336"),
+        },
+        {
+            "site_id": "west",
+            "reason": "late",
+            "count": 2,
+            "energy_mwh": "0.00006",
+            "difference": usd("0"),
+        },
+    ],
     "profit": PROFIT,
     "policies": [
         {"policy": name, **PROFIT}
@@ -79,6 +95,8 @@ def test_the_report_fits_a_terminal_and_leaves_nothing_out() -> None:
     for amount in ("12,345.68", "1,234.50", "-99.10", "13,679.28"):
         assert amount in text, amount
     assert "unpriced_model): 4" in text
+    assert "0.000720 MWh, 0.63 dollars more" in " ".join(text.split())
+    assert "0.000060 MWh, on no bill" in " ".join(text.split())
     assert "simulated" not in text
     for policy in ("HCP", "always mine", "AI first", "strike rule 2-up/4-down"):
         assert policy in text, policy

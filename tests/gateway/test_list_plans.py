@@ -70,7 +70,7 @@ LISTS: dict[str, List] = {
     "dead letters by reader": page(dead_letter_queries.dead_letters, HALF, "d5", reader="r1"),
     "dead letters by reason": page(dead_letter_queries.dead_letters, reason="none such"),
     "power prices": page(money_queries.power_prices),
-    "power prices by site": page(money_queries.power_prices, SIXTH, "s1", "HB", **SITE),
+    "power prices by site": page(money_queries.power_prices, SIXTH, "s1", "HB", SIXTH, **SITE),
     "power prices by time": page(money_queries.power_prices, since=START, until=SIXTH),
     "hash prices": page(money_queries.hash_prices),
     "hash prices by site": page(money_queries.hash_prices, SIXTH, "s1", **SITE),

@@ -54,7 +54,7 @@ def test_only_complete_hours_after_the_first_count(report: dict[str, Any]) -> No
         }
     ]
     assert report["unbilled_ai_energy_mwh"] == "0"
-    assert report["refused_usage"] == []
+    assert report["refused_usage"] == report["billing_differences"] == []
 
 
 def test_hcp_and_ai_first_agree_to_the_micro_dollar(report: dict[str, Any]) -> None:
@@ -98,6 +98,44 @@ def test_what_nobody_pays_is_said_and_holds_nothing_up(
     assert {(item["state"], item["reason"]) for item in usage if item["meter"] == "gpu_time"} == {
         ("refused", "unpriced_model")
     }
+
+
+def test_a_price_that_came_too_late_for_the_bill_is_in_the_report(
+    platform: Platform, client: httpx.Client
+) -> None:
+    """720 Wh billed at $20 where $900 was right."""
+    story = day(platform.story, "late", hours=7)
+    priced = story.report(
+        sites.PowerPricePublished(
+            site_id="late",
+            at=START,
+            settlement_point="HB_HUBAVG",
+            interval_start=START + HOUR,
+            interval_end=START + 2 * HOUR,
+            price_usd_per_mwh=Decimal(900),
+        )
+    )
+    found = sites.BillingDifferenceFound(
+        site_id="late",
+        at=START,
+        reason="late_price",
+        interval_start=START + HOUR,
+        interval_end=START + 2 * HOUR,
+        energy_wh=720,
+        price_usd_per_mwh=Decimal(900),
+        billed_price_usd_per_mwh=Decimal(20),
+        difference_usd_micros=633_600,
+    )
+    story.answer("metering", priced, found)
+    assert read(platform, client, "late")["billing_differences"] == [
+        {
+            "site_id": "late",
+            "reason": "late_price",
+            "count": 1,
+            "energy_mwh": "0.00072",
+            "difference": {"amount": "0.633600", "currency": "USD"},
+        }
+    ]
 
 
 def test_a_site_whose_gpus_only_idle_has_a_report(platform: Platform, client: httpx.Client) -> None:

@@ -65,9 +65,11 @@ def test_terms_are_those_of_the_contract_that_invoicing_would_choose() -> None:
 def test_energy_without_a_price_costs_nothing() -> None:
     prices = power_series(
         [
-            {"interval_start": at(1), "interval_end": at(2), "price_usd_per_mwh": Decimal(40)},
-            {"interval_start": at(2), "interval_end": at(3), "price_usd_per_mwh": Decimal(50)},
-            {"interval_start": at(4), "interval_end": at(5), "price_usd_per_mwh": Decimal(60)},
+            {"starts_at": at(1), "price_usd_per_mwh": Decimal(40)},
+            {"starts_at": at(2), "price_usd_per_mwh": Decimal(50)},
+            {"starts_at": at(3), "price_usd_per_mwh": None},
+            {"starts_at": at(4), "price_usd_per_mwh": Decimal(60)},
+            {"starts_at": at(5), "price_usd_per_mwh": None},
         ]
     )
     found = [prices.at(hour * HOUR) // USD for hour in range(6)]

@@ -194,11 +194,15 @@ class Folded:
 
     state: State = field(default_factory=lambda: AGENT.initial(SITE))
     answers: list[UsageRecorded | UsageCollected] = field(default_factory=list)
+    differences: list[sites.BillingDifferenceFound] = field(default_factory=list)
 
     def fold(self, *events: SitesEvent) -> Folded:
         for told in (told for event in events for told in self._in_time(event)):
             self.state, answers = step(AGENT, self.state, told)
             for answer in answers:
+                if isinstance(answer, sites.BillingDifferenceFound):
+                    self.differences.append(answer)
+                    continue
                 assert isinstance(answer, UsageRecorded | UsageCollected)
                 self.answers.append(answer)
         return self

@@ -344,9 +344,14 @@ def test_an_hour_waits_for_its_last_meter_and_no_longer() -> None:
 
 
 def test_an_hour_waits_for_its_price_then_records_that_there_is_none() -> None:
-    events = [event for event in metered_hour(10, 9) if event != priced(at(10, 30), "20")]
+    # Given a price that ended more than an hour before 10:30, and the next from 10:45 on
     folded = running_site().fold(
-        queued(), placed(when=at(10)), *events, tick(at(11)), closed(at(11)), tick(at(11, 29))
+        priced(at(9, 15), "20"),
+        queued(),
+        placed(when=at(10)),
+        *(metered(at(10, 15 * quarter), [(GPU, 9)]) for quarter in range(4)),
+        priced(at(10, 45), "30"),
+        *(tick(at(11)), closed(at(11)), tick(at(11, 29))),
     )
     assert folded.watermarks == []
     folded.fold(tick(at(11) + ALLOWANCE_MS))
@@ -355,7 +360,7 @@ def test_an_hour_waits_for_its_price_then_records_that_there_is_none() -> None:
         Decimal(20),
         Decimal(20),
         None,
-        Decimal(20),
+        Decimal(30),
     ]
 
 
@@ -539,7 +544,20 @@ def test_what_was_collected_is_forgotten() -> None:
     )
     assert folded.state.placements == {}
     assert folded.state.readings == {}
-    assert folded.state.prices == {}
+
+
+def test_prices_are_kept_as_long_as_what_was_billed_by_them_and_within_a_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streams.metering.differences.MAX_BILLED", 6)
+    folded = running_site().fold(queued(), placed(when=at(10)))
+    for hour in range(10, 14):
+        folded.fold(*metered_hour(hour, 9), tick(at(hour + 1)), closed(at(hour + 1)))
+        folded.fold(tick(at(hour + 1, 1)))
+    starts = [at(12, 30), at(12, 45), *(at(13, 15 * quarter) for quarter in range(4))]
+    assert [price.start for price in folded.state.prices] == starts
+    assert [billed.start for billed in folded.state.billed] == starts
+    assert folded.state.forgotten_until == at(12, 30)
 
 
 def test_what_is_placed_before_the_first_tick_runs_from_it_whatever_time_it_says() -> None:

@@ -95,7 +95,7 @@ def _refuse_the_same(events: list[SitesEvent]) -> None:
         routing, answers = step(ROUTING, routing, event)
         assert mine == verdict_of(event, answers), event
         metering, _ = step(METERING, metering, event)
-        assert metering.price_starts == [price.start for price in routing.power_prices]
+        assert metering.kept_prices == routing.power_prices
     assert metering.now == routing.now
 
 

@@ -1,0 +1,124 @@
+"""What comes after its hour was collected changes no bill, and is said."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from schemas.events.sites import BillingDifferenceFound
+from streams.metering.intervals import HOUR_MS, MINUTE_MS
+from tests.streams.metering.site import (
+    FEEDER,
+    GPU,
+    SITE,
+    Folded,
+    at,
+    closed,
+    metered,
+    placed,
+    priced,
+    queued,
+    running_site,
+    tick,
+)
+
+FIVE = 5 * MINUTE_MS
+
+
+def collected() -> Folded:
+    """From 10:00 to 11:00, 720 Wh at $20 are billed; the clock stands at 11:31."""
+    site = running_site().fold(queued(), placed(when=at(10)))
+    site.fold(priced(at(10), "20", length=HOUR_MS), metered(at(10), [(GPU, 720)], length=HOUR_MS))
+    return site.fold(tick(at(11, 30)), closed(at(11, 30)), tick(at(11, 31)))
+
+
+def test_a_price_that_was_corrected_after_its_hour_was_collected() -> None:
+    site = collected()
+    usages = list(site.usage("energy"))
+    site.fold(priced(at(10), "900", length=HOUR_MS))
+    # 720 Wh at $900 in place of $20
+    assert site.differences == [
+        BillingDifferenceFound(
+            site_id=SITE,
+            at=at(11, 31),
+            reason="late_price",
+            interval_start=at(10),
+            interval_end=at(11),
+            energy_wh=720,
+            price_usd_per_mwh=Decimal(900),
+            billed_price_usd_per_mwh=Decimal(20),
+            difference_usd_micros=720 * 880,
+        )
+    ]
+    assert site.usage("energy") == usages
+    assert site.state.refused == 1
+
+
+def test_a_repeat_says_nothing_and_differences_add_up() -> None:
+    site = collected().fold(*[priced(at(10), "900", length=HOUR_MS)] * 3)
+    assert len(site.differences) == 1
+    # Five minutes of the quarter's 180 Wh at $2,000: the quarter's mean is 1,266.666667
+    site.fold(priced(at(10, 5), "2000", length=FIVE))
+    assert [found.energy_wh for found in site.differences] == [720, 180]
+    assert site.differences[1].billed_price_usd_per_mwh == Decimal(900)
+    total = sum(found.difference_usd_micros or 0 for found in site.differences)
+    assert total == 660 * 900 + 60 * 2000 - 720 * 20
+
+
+def test_a_late_price_that_would_not_have_been_in_force_makes_no_difference() -> None:
+    site = running_site().fold(queued(), placed(when=at(10)))
+    site.fold(*(priced(at(10, 5 * n), "20", length=FIVE) for n in range(12)))
+    site.fold(metered(at(10), [(GPU, 720)], length=HOUR_MS))
+    site.fold(tick(at(11)), closed(at(11)), tick(at(11, 1)))
+    site.fold(priced(at(10), "900", length=HOUR_MS), priced(at(8), "900", length=HOUR_MS))
+    assert (site.differences, site.state.refused) == ([], 0)
+
+
+def test_a_price_that_comes_after_usage_was_recorded_without_one() -> None:
+    site = running_site().fold(queued(), placed(when=at(10)))
+    site.fold(metered(at(10), [(GPU, 720)], length=HOUR_MS))
+    site.fold(tick(at(11, 30)), closed(at(11, 30)), tick(at(11, 31)))
+    assert {usage.price_usd_per_mwh for usage in site.usage("energy")} == {None}
+    site.fold(priced(at(10), "50", length=HOUR_MS))
+    (found,) = site.differences
+    assert (found.energy_wh, found.billed_price_usd_per_mwh) == (720, None)
+    assert found.difference_usd_micros == 720 * 50
+
+
+def test_a_price_over_what_is_billed_and_what_is_not() -> None:
+    # 180 Wh of 10:00 to 11:00 are billed at $20; the price from 10:45 on is $90
+    site = collected().fold(priced(at(10, 45), "90", length=HOUR_MS - 1))
+    (found,) = site.differences
+    assert (found.interval_start, found.interval_end) == (at(10, 45), at(11))
+    assert (found.energy_wh, found.difference_usd_micros) == (180, 180 * 70)
+    site.fold(metered(at(11), [(GPU, 720)], length=HOUR_MS))
+    site.fold(tick(at(12, 30)), closed(at(12, 30)), tick(at(12, 31)))
+    assert {usage.price_usd_per_mwh for usage in site.usage("energy")[4:]} == {Decimal(90)}
+
+
+def test_what_was_billed_too_long_ago_cannot_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.metering.differences.MAX_BILLED", 2)
+    site = collected().fold(priced(at(10), "900", length=FIVE), priced(at(10, 30), "900"))
+    assert [(found.energy_wh, found.difference_usd_micros) for found in site.differences] == [
+        (None, None),
+        (180, 180 * 880),
+    ]
+
+
+def test_a_meter_that_comes_late_and_one_that_contradicts() -> None:
+    site = collected().fold(
+        metered(at(10, 50), [(GPU, 90)]),  # ten minutes of fifteen are collected
+        metered(at(10), [(GPU, 720)], length=HOUR_MS),
+        metered(at(11, 15), [(GPU, 40)]),
+        metered(at(11, 15), [(GPU, 41)]),
+        metered(at(11, 15), [(GPU, 40)]),
+    )
+    assert [
+        (found.reason, found.feeder_id, found.interval_start, found.energy_wh)
+        for found in site.differences
+    ] == [
+        ("late", FEEDER, at(10, 50), 60),
+        ("late", FEEDER, at(10), 720),
+        ("contradicted", FEEDER, at(11, 15), 41),
+    ]
