@@ -9,7 +9,7 @@ from __future__ import annotations
 from schemas.events import sites
 from schemas.events.sites import SitesEvent
 from streams.metering.collection import collectable_until, forget
-from streams.metering.differences import bill, late_price, reprice
+from streams.metering.differences import bill, forget_prices, late_price, reprice
 from streams.metering.intervals import beyond_jump_ms, floor_to
 from streams.metering.readings import read
 from streams.metering.state import MAX_WAITING_PRICES, Customer, Placement, State, Unit
@@ -117,6 +117,8 @@ def _price(state: State, event: sites.PowerPricePublished) -> None:
         state.refused += 1
         return
     state.prices = known
+    if price.start < state.collected_until:
+        forget_prices(state)
 
 
 def _place(state: State, event: sites.WorkloadPlaced) -> None:

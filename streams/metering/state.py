@@ -37,9 +37,9 @@ MAX_WAITING_PRICES = 10_000
 """Prices waiting: a month of five-minute ones, or the hours that wait at one a second. Further ones
 are left out of account."""
 
-MAX_BILLED = 3_000
-"""Pieces of billed time, and prices of it, that a late price is compared with: a month of quarters
-of an hour, ten days of five minutes."""
+MAX_BILLED = 1_000
+"""Pieces of billed time, and prices of it, that a late price is compared with: ten days of quarters
+of an hour, three and a half of five minutes."""
 
 
 @dataclass(slots=True, kw_only=True)
