@@ -15,7 +15,7 @@ from rich.console import Console
 from deploy import crash, detached, explanation, reporting, up
 from deploy.errors import DeployError
 from deploy.gateway import Gateway
-from deploy.local import proxies, state
+from deploy.local import progress, proxies, state
 from deploy.local.child import last_lines
 from deploy.local.directory import DataDirectory
 from deploy.local.state import StackState
@@ -95,6 +95,8 @@ def down(data_dir: DataDir = HERE) -> None:
 def status(data_dir: DataDir = HERE, as_json: Json = False) -> None:
     """Every process and every address; exit code 1 unless all of it runs."""
     current = state.read(DataDirectory(data_dir).state_file)
+    if current is not None:
+        progress.fill_in(current.processes)
     if as_json:
         print_json(current or {"phase": "stopped", "processes": [], "endpoints": []})
     elif current is None:

@@ -155,6 +155,9 @@ def process_table(processes: list[ProcessRecord]) -> Table:
     table.add_column("restarts", justify="right")
     table.add_column("pid", justify="right")
     table.add_column("MB", justify="right")
+    shows_behind = any(process.behind is not None for process in processes)
+    if shows_behind:
+        table.add_column("records behind", justify="right")
     for process in processes:
         state = Text(process.state, STATE_STYLE[process.state])
         if process.retry_in_s is not None:
@@ -165,6 +168,7 @@ def process_table(processes: list[ProcessRecord]) -> Table:
             str(process.restarts),
             str(process.pid or ""),
             str(process.memory_mb or ""),
+            *(["" if process.behind is None else f"{process.behind:,}"] if shows_behind else []),
         )
     return table
 

@@ -6,12 +6,16 @@ import logging
 from itertools import pairwise
 from typing import Any, cast
 
+import faust
 from aiokafka import AIOKafkaConsumer
 from faust.tables import TableManager
 from faust.transport.drivers import aiokafka as aiokafka_driver
-from faust.types import TP
+from faust.types import TP, EventT
 
 from schemas.isolation import ISOLATION_LEVEL
+from schemas.record import Record
+from schemas.topics import Topic
+from streams.settings import Settings
 from streams.unreadable import is_unread
 
 _FAUST_LOG = logging.getLogger("faust.shell")
@@ -94,3 +98,44 @@ class NoTables(TableManager):
     async def on_start(self) -> None:
         await self._update_channels()
         await self.recovery.start()
+
+
+def new_app(group: str, settings: Settings) -> faust.App:
+    app = faust.App(
+        group,
+        broker=[f"aiokafka://{server}" for server in settings.kafka.split(",")],
+        store="memory://",
+        datadir=settings.scratch_dir,
+        TableManager=NoTables,
+        autodiscover=False,
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        reply_create_topic=False,
+        key_serializer="raw",
+        value_serializer="raw",
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=f"{group}-{settings.instance}",
+        broker_session_timeout=settings.session_timeout_s,
+        broker_request_timeout=max(90.0, settings.session_timeout_s + 1),
+        broker_commit_interval=1.0,
+        stream_buffer_maxsize=4096,
+        stream_wait_empty=False,  # what is not acked yet is read again
+        broker_max_poll_records=1000,
+    )
+    app.transport = DirectTransport(app.conf.broker_consumer, app)
+    return app
+
+
+def record_of(topic: Topic, event: EventT[Any]) -> Record:
+    message = event.message
+    headers: Any = message.headers or ()
+    return Record(
+        topic.name,
+        message.partition,
+        message.offset,
+        int(message.timestamp * 1000),
+        message.key,
+        message.value,
+        tuple(headers.items() if isinstance(headers, dict) else headers),
+    )

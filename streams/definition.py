@@ -71,6 +71,10 @@ class Agent(Generic[S, E]):
     completed: an answer that an older version recorded, given the input that it answers: with what
         answers say today in addition; any other answer as it is
     adviser: of an agent that is not the authority of its log
+    large: dict fields of the state with so many entities that their bytes are kept between
+        checkpoints, see `streams.encoding`. An entity is in one of them once, and never in two
+    watch: called with a state and a dict: from then on every entity of a large field that is
+        changed in place is put there, by its id
     upcasters: for an older state_version, plain decoded data of one key to that of this version.
         Without one, a new shape is rebuilt from the recorded log
     """
@@ -87,6 +91,8 @@ class Agent(Generic[S, E]):
     left_out: Callable[[S], Mapping[str, int]] = lambda _: {}
     completed: Callable[[E, E], E] = lambda _, answer: answer
     adviser: Adviser[S, E] | None = None
+    large: tuple[str, ...] = ()
+    watch: Callable[[S, dict[int, object]], None] = lambda _, __: None
     upcasters: Mapping[str, Upcast] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -2,11 +2,13 @@
 
 StreamError
 ├── PublishingFailed     the log did not take a record: the worker stops and makes it again
+├── WorkerFailed         the worker failed before: start a new one, which begins at its snapshot
 ├── AnswersIncomplete    another version left an input half answered: let that version finish first
 ├── VerdictOverruled     the authority judged an input otherwise: make the state again
 ├── NotProvisioned       a topic is missing or has too few partitions: run the deploy step
 ├── LogUnavailable       Kafka does not answer within the bound
 ├── PortTaken            another process listens where the metrics should be
+├── ReadingStopped       the process is to end: nothing is wrong
 └── ConsumerStopped      Kafka's consumer gave up: a new process joins the group again
 """
 
@@ -19,6 +21,10 @@ class StreamError(Exception):
 
 class PublishingFailed(StreamError):
     """A record could not be made durable. Nothing after it may be either, so the worker stops."""
+
+
+class WorkerFailed(StreamError):
+    """A failed worker was asked to go on: its state may be ahead of every log."""
 
 
 class AnswersIncomplete(StreamError):
@@ -40,6 +46,10 @@ class LogUnavailable(StreamError):
 
 class ConsumerStopped(StreamError):
     """The consumer will fetch nothing more in this process."""
+
+
+class ReadingStopped(StreamError):
+    """The process was asked to stop in the middle of a log."""
 
 
 class PortTaken(StreamError):

@@ -6,6 +6,9 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from threading import Lock
 from typing import Any, cast
 
 from confluent_kafka import (
@@ -21,7 +24,8 @@ from schemas.codec import OutRecord
 from schemas.isolation import READ_COMMITTED
 from schemas.record import Record, record_of
 from schemas.topics import MAX_RECORD_BYTES, Topic, Topics
-from streams.errors import LogUnavailable, NotProvisioned, PublishingFailed
+from streams.errors import LogUnavailable, NotProvisioned, PublishingFailed, ReadingStopped
+from streams.failstop import FailStop
 from streams.log import Delivered
 
 _LIBRARY_LOG = logging.getLogger("librdkafka")
@@ -29,6 +33,8 @@ _LIBRARY_LOG = logging.getLogger("librdkafka")
 _BATCH = 1000
 _ANY_PARTITION = -1  # the key decides
 _RETRY_S = 0.1
+_READ_AHEAD_KB = 8 * 1024
+_SERVE_S = 0.05  # deliveries that another thread is told of wake nobody
 _SLICE_S = 2.0  # no call into the client is longer, so that `hurry` is heard
 # Each poll lets go of Python's lock, and gets it back only when another busy thread (the fetching
 # one) gives it up, up to 5 ms later. Polled at every record, a worker on a loaded machine spent two
@@ -44,6 +50,13 @@ _PASSING = frozenset(
         KafkaError.UNKNOWN_TOPIC_OR_PART,
     }
 )
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What was published between two flushes."""
+
+    waiting: int = 0
 
 
 class KafkaLog:
@@ -64,8 +77,12 @@ class KafkaLog:
         self._patience_s = patience_s
         self._last_call = math.inf  # monotonic
         self._delivered: dict[tuple[str, int], int] = {}
-        self._failure: str | None = None
+        self._work = FailStop(PublishingFailed)
         self._published = 0
+        self._is_reading = True
+        self._counting = Lock()  # deliveries are told in whichever thread polls
+        self._batch = _Batch()
+        self._earlier: list[_Batch] = []
         self._idle_readers: list[Consumer] = []
         self._counts: dict[str, int] = {}
         self._producer = Producer(
@@ -87,45 +104,30 @@ class KafkaLog:
         """From now on every call is over within about so many seconds; also those under way."""
         self._last_call = time.monotonic() + within_s
 
-    def publish(self, record: OutRecord, on_delivered: Delivered | None = None) -> None:
-        def delivered(error: KafkaError | None, message: Message) -> None:
-            self._on_delivery(error, message)
-            if error is None and on_delivered is not None:
-                on_delivered(int(message.offset() or 0))
+    def stop_reading(self) -> None:
+        """Whoever reads is told ReadingStopped with his next batch; writing goes on."""
+        self._is_reading = False
 
-        self._check()
-        deadline = self._deadline()
-        while True:
-            try:
-                self._producer.produce(
-                    self._topics.name_of(record.topic),
-                    value=record.value,
-                    key=record.key,
-                    partition=_ANY_PARTITION if record.partition is None else record.partition,
-                    headers=cast(Any, record.headers),
-                    on_delivery=self._on_delivery if on_delivered is None else delivered,
-                )
-            except BufferError:  # full: wait for room, for a bounded time
-                if self._left_s(deadline) <= 0:
-                    raise PublishingFailed(self._silence()) from None
-                self._producer.poll(0.1)
-            except KafkaException as error:
-                raise PublishingFailed(
-                    f"Kafka's producer refused a record for {record.topic.name}: {_said(error)}"
-                ) from error
-            else:
-                self._published += 1
-                if self._published % _POLL_EVERY == 0:
-                    self._producer.poll(0)
-                return
+    def publish(self, record: OutRecord, on_delivered: Delivered | None = None) -> None:
+        with self._work:
+            with self._counting:
+                batch = self._batch
+                batch.waiting += 1
+            self._produce(record, partial(self._on_delivery, batch, on_delivered))
 
     def flush(self) -> None:
-        deadline = self._deadline()
-        while self._producer.flush(max(0.0, min(_SLICE_S, self._left_s(deadline)))):
-            self._check()
-            if self._left_s(deadline) <= 0:
-                raise PublishingFailed(self._silence())
-        self._check()
+        """Waits for what was published until now only: others may never stop publishing."""
+        with self._work:
+            with self._counting:
+                batches = [batch for batch in (*self._earlier, self._batch) if batch.waiting]
+                self._earlier, self._batch = batches, _Batch()
+            deadline = self._deadline()
+            while any(batch.waiting for batch in batches):
+                self._producer.poll(max(0.0, min(_SERVE_S, self._left_s(deadline))))
+                self._work.check()
+                if self._left_s(deadline) <= 0 and any(batch.waiting for batch in batches):
+                    raise PublishingFailed(self._silence())
+            self._work.check()
 
     def delivered(self) -> dict[tuple[str, int], int]:
         return dict(self._delivered)
@@ -167,6 +169,35 @@ class KafkaLog:
         while self._idle_readers:
             self._idle_readers.pop().close()
 
+    def _produce(
+        self, record: OutRecord, on_delivery: Callable[[KafkaError | None, Message], None]
+    ) -> None:
+        deadline = self._deadline()
+        while True:
+            try:
+                self._producer.produce(
+                    self._topics.name_of(record.topic),
+                    value=record.value,
+                    key=record.key,
+                    partition=_ANY_PARTITION if record.partition is None else record.partition,
+                    headers=cast(Any, record.headers),
+                    on_delivery=on_delivery,
+                )
+            except BufferError:  # full: wait for room, for a bounded time
+                self._work.check()
+                if self._left_s(deadline) <= 0:
+                    raise PublishingFailed(self._silence()) from None
+                self._producer.poll(0.1)
+            except KafkaException as error:
+                raise PublishingFailed(
+                    f"Kafka's producer refused a record for {record.topic.name}: {_said(error)}"
+                ) from error
+            else:
+                self._published += 1
+                if self._published % _POLL_EVERY == 0:
+                    self._producer.poll(0)
+                return
+
     def _ask(self, question: Callable[[Consumer, float], Any]) -> Any:  # noqa: ANN401
         """Ask until there is an answer or patience ends; a leader may be on the move."""
         deadline = self._deadline()
@@ -188,6 +219,8 @@ class KafkaLog:
     def _until(self, reader: Consumer, topic: Topic, end: int) -> Iterator[Record]:
         deadline = self._deadline()
         while True:
+            if not self._is_reading:
+                raise ReadingStopped("asked to stop while reading a log")
             # `consume` waits until it has as many as asked for, and some offsets nobody reads.
             first = reader.poll(0.5)
             messages = [] if first is None else [first, *reader.consume(_BATCH, timeout=0)]
@@ -226,25 +259,34 @@ class KafkaLog:
                 "auto.offset.reset": "error",
                 "fetch.wait.max.ms": 5,
                 "fetch.message.max.bytes": MAX_RECORD_BYTES,
+                "queued.max.messages.kbytes": _READ_AHEAD_KB,  # of each reader, outside of Python
+                "queued.min.messages": _BATCH,
                 "log_level": 2,
             },
             logger=_LIBRARY_LOG,
         )
 
-    def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
+    def _on_delivery(
+        self,
+        batch: _Batch,
+        on_delivered: Delivered | None,
+        error: KafkaError | None,
+        message: Message,
+    ) -> None:
         if error is not None:
-            self._failure = self._failure or f"Kafka did not take a record: {error.str()}"
+            self._work.fail(f"Kafka did not take a record: {error.str()}")
             return
         topic = str(message.topic()).removeprefix(self._topics.prefix)
-        self._delivered[topic, int(message.partition() or 0)] = int(message.offset() or 0)
+        offset = int(message.offset() or 0)
+        self._delivered[topic, int(message.partition() or 0)] = offset
+        if on_delivered is not None:
+            on_delivered(offset)
+        with self._counting:
+            batch.waiting -= 1
 
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal():
-            self._failure = self._failure or f"Kafka's producer gave up: {error.str()}"
-
-    def _check(self) -> None:
-        if self._failure is not None:
-            raise PublishingFailed(self._failure)
+            self._work.fail(f"Kafka's producer gave up: {error.str()}")
 
     def _silence(self) -> str:
         if self._last_call < math.inf:

@@ -13,7 +13,11 @@ Delivered = Callable[[int], None]
 
 
 class Log(Protocol):
-    """Partitions of records: written in order, read in order, by offset."""
+    """Partitions of records: written in order, read in order, by offset.
+
+    After a `publish` or a `flush` that raised, both raise: a later flush would tell of records that
+    were lost that they are durable.
+    """
 
     def publish(self, record: OutRecord, on_delivered: Delivered | None = None) -> None:
         """Queue a record behind all others of its partition. Raises PublishingFailed.
@@ -23,7 +27,9 @@ class Log(Protocol):
         ...
 
     def flush(self) -> None:
-        """Return when everything published is durable. Raises PublishingFailed."""
+        """Return when everything published before the call is durable, whatever another thread
+        publishes meanwhile. Raises PublishingFailed.
+        """
         ...
 
     def delivered(self) -> dict[tuple[str, int], int]:

@@ -61,6 +61,7 @@ class Processor(Generic[S]):
 
     position: every offset up to it has been seen, or is read by nobody; -1 before the first
     at: event time of the last input applied, ms
+    changed: keys whose state may have moved since whoever clears it last looked
     marks: for each agent and partition that it answers, the highest (offset, index) seen here
     refused_in_a_row: records refused since the last record that was understood
     unconfirmed: an adviser's verdicts that the authority has still to confirm
@@ -74,6 +75,7 @@ class Processor(Generic[S]):
         self.position = -1
         self.at = 0
         self.states: dict[str, S] = {}
+        self.changed: dict[str, None] = {}
         self.marks: Marks = {}
         self.tally = Tally()
         self.refused_in_a_row = 0
@@ -107,8 +109,9 @@ class Processor(Generic[S]):
         try:
             outputs = self._outputs(record, admitted.envelope, answers)
         except Refused as error:
+            letters = self._refuse(record, error)  # may wait for the registry: nothing moved before
             raise_mark(self.marks, admitted.envelope.cause)
-            return self._refuse(record, error)
+            return letters
         self._settle(admitted, state, answers, refusal)
         self.tally.inputs += 1
         self.tally.answers += len(outputs)
@@ -241,6 +244,7 @@ class Processor(Generic[S]):
     def _settle(
         self, admitted: Input, state: S, answers: Sequence[Event], refusal: str | None
     ) -> None:
+        self.changed[admitted.key] = None
         state = settle(self.agent, state, admitted.event, answers, refusal)
         if self.agent.retain(state):
             self.states[admitted.key] = state

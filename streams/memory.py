@@ -13,7 +13,8 @@ from typing import cast
 from schemas.codec import OutRecord
 from schemas.record import Record
 from schemas.topics import Topic, by_name, home_partition
-from streams.errors import NotProvisioned
+from streams.errors import NotProvisioned, PublishingFailed
+from streams.failstop import FailStop
 from streams.log import Delivered
 
 Place = tuple[str, int]
@@ -135,18 +136,21 @@ class MemoryLog:
         self._delivered: dict[Place, int] = {}
         self._crash_after = crash_after
         self._surviving = surviving
+        self._work = FailStop(PublishingFailed)
 
     def publish(self, record: OutRecord, on_delivered: Delivered | None = None) -> None:
-        self._live()
-        self._buffer.append((record, on_delivered))
+        with self._work:
+            self._live()
+            self._buffer.append((record, on_delivered))
 
     def flush(self) -> None:
-        self._live()
-        for record, on_delivered in self._buffer:
-            offset = self._deliver(record)
-            if on_delivered is not None:
-                on_delivered(offset)
-        self._buffer.clear()
+        with self._work:
+            self._live()
+            for record, on_delivered in self._buffer:
+                offset = self._deliver(record)
+                if on_delivered is not None:
+                    on_delivered(offset)
+            self._buffer.clear()
 
     def delivered(self) -> dict[Place, int]:
         return dict(self._delivered)

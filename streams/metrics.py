@@ -11,6 +11,7 @@ from streams.loop import Tally
 
 _PLACE = ("agent", "partition")
 _LATENCIES_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 600)
+_CAPTURES_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
 _DURATIONS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 
 LAG = Gauge(
@@ -60,6 +61,12 @@ CHECKPOINT = Histogram(
     _PLACE,
     buckets=_DURATIONS_S,
 )
+CAPTURE = Histogram(
+    "hcp_streams_capture_seconds",
+    "Taking the state for a checkpoint: how long no decision could be made.",
+    _PLACE,
+    buckets=_CAPTURES_S,
+)
 RESTORE = Gauge(
     "hcp_streams_restore_seconds",
     "What the last start spent on reading its snapshot and what was recorded after it.",
@@ -91,6 +98,7 @@ class PartitionMetrics:
         self.position = POSITION.labels(*labels)
         self.decision_latency = DECISION_LATENCY.labels(*labels)
         self.checkpoint = CHECKPOINT.labels(*labels)
+        self.capture = CAPTURE.labels(*labels)
         self.restore = RESTORE.labels(*labels)
         self.garbage_pauses = GARBAGE_PAUSES.labels(*labels)
         self.registry_waits = REGISTRY_WAITS.labels(*labels)

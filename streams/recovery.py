@@ -19,10 +19,12 @@ out; what it held of inputs is applied, and of other logs answered, anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from schemas.admission import admit_envelope
 from schemas.codec import Codec
@@ -43,23 +45,47 @@ S = TypeVar("S")
 
 @dataclass(slots=True)
 class Restored(Generic[S]):
-    """A processor that stands where the agent may go on deciding.
+    """A processor that stands where the agent may go on deciding, once `replay` has ended.
 
     positions: for each partition it answers on, where a later start must look for its answers from
     scanned: where `positions` may move to once the processor has passed `answered`
     answered: the last input that the log holds an answer of this agent to; -1 when none was found
+    settled: the last input that must be applied as it was recorded; -1 when none must
     free_slot: where the next snapshot goes, beside the newest readable one
+    end: the offset that the agent's log had yet to give
+    replay: applies one recorded record a step, from where the processor stands up to `settled`; a
+        snapshot may be made in between
     """
 
     processor: Processor[S]
     positions: snapshots.Positions
     scanned: snapshots.Positions
     answered: int
+    settled: int
     free_slot: int
+    end: int
+    replay: Callable[[], Iterator[None]]
 
 
 def restore(agent: Agent[S, Any], partition: int, log: Log, codec: Codec) -> Restored[S]:
-    """Raises AnswersIncomplete, RegistryUnavailable and what the log raises."""
+    """With what was recorded applied. Raises AnswersIncomplete, RegistryUnavailable and what the
+    log raises."""
+    restored = begin(agent, partition, log, codec)
+    for _ in restored.replay():
+        pass
+    return restored
+
+
+def begin(
+    agent: Agent[S, Any],
+    partition: int,
+    log: Log,
+    codec: Codec,
+) -> Restored[S]:
+    """With what was recorded still to be applied, by `replay`.
+
+    Memory: the state, and what is in the logs of answers that are not whole.
+    """
     processor = Processor(agent, partition, log.partitions(agent.log), codec)
     positions: snapshots.Positions = {}
     found = snapshots.newest(
@@ -72,14 +98,21 @@ def restore(agent: Agent[S, Any], partition: int, log: Log, codec: Codec) -> Res
     settled = max(found.settled, scan.last_of_others)
     if agent.adviser is not None:
         settled = max(settled, scan.last_here)
-        authority, begin = agent.adviser.authority, processor.position + 1
-        recorded = RecordedVerdicts(authority, (agent.log, partition), begin, log, codec)
+        authority, start = agent.adviser.authority, processor.position + 1
+        recorded = RecordedVerdicts(authority, (agent.log, partition), start, log, codec)
         processor.recorded_verdict = recorded.of
         processor.expected = found.unconfirmed
-    if settled > processor.position:
-        apply_recorded(processor, log, codec, settled, scan.seen)
-        log.flush()
-    return Restored(processor, positions, scan.ends, scan.last, found.free_slot)
+    replay = partial(_replay, processor, log, codec, settled, scan.partial)
+    return Restored(
+        processor=processor,
+        positions=positions,
+        scanned=scan.ends,
+        answered=scan.last,
+        settled=settled,
+        free_slot=found.free_slot,
+        end=log.bounds(agent.log, partition)[1],
+        replay=replay,
+    )
 
 
 def _stands(
@@ -89,40 +122,42 @@ def _stands(
     waiting = sorted(body.unconfirmed)
     if agent.adviser is None or not (waiting or body.forgotten_from is not None):
         return True
-    begin = waiting[0] if waiting else body.forgotten_from or 0
-    recorded = RecordedVerdicts(agent.adviser.authority, (agent.log, partition), begin, log, codec)
+    start = waiting[0] if waiting else body.forgotten_from or 0
+    recorded = RecordedVerdicts(agent.adviser.authority, (agent.log, partition), start, log, codec)
     for offset in waiting:
         if recorded.of(offset) not in (None, body.unconfirmed[offset]):
             return False
     return body.forgotten_from is None or recorded.of(body.forgotten_from) is None
 
 
-def apply_recorded(
-    processor: Processor[Any], log: Log, codec: Codec, last: int, seen: Mapping[int, _Seen]
-) -> None:
+def _replay(
+    processor: Processor[Any], log: Log, codec: Codec, last: int, parts: Mapping[int, _Seen]
+) -> Iterator[None]:
     """Advance to offset `last` with the answers that the agent's own log holds.
 
-    seen: what is in any log of the answers to the inputs that may have been answered in part; the
-        rest is decided and published
+    parts: what is in any log of the answers to inputs that were answered in part; the rest is
+        decided and published
     """
+    if last <= processor.position:
+        return
     agent, partition = processor.agent, processor.partition
-    begin = processor.position + 1
-    answers = groupby(_recorded_answers(agent, partition, begin, log, codec), lambda a: a.of)
-    of, group = next(answers, (None, iter(())))
-    unanswered = _unanswered(agent, partition, log, codec)
-    for record in log.read(agent.log, partition, begin, last + 1):
-        while of is not None and of < record.offset:
-            of, group = next(answers, (None, iter(())))
-        recorded = {a.place: a.event for a in group} if of == record.offset else {}
-        part = seen.get(record.offset)
-        if part is not None and len(part.types) < part.count:
+    start = processor.position + 1
+    recorded_at = _Ascending(_recorded_answers(agent, partition, start, log, codec))
+    unanswerable_at = _Ascending(_unanswerable(agent, partition, log, codec))
+    elsewhere_at = _Ascending(_answered_elsewhere(agent, partition, log))
+    for record in log.read(agent.log, partition, start, last + 1):
+        recorded = {a.place: a.event for a in recorded_at(record.offset)}
+        part = parts.get(record.offset)
+        if part is not None:
             for output in processor.complete(record, recorded, part.types, part.count):
                 log.publish(output)
-        elif part is None and not recorded and record.offset in unanswered:
+        elif not recorded and unanswerable_at(record.offset) and not elsewhere_at(record.offset):
             processor.apply_recorded(record, None)
         else:
             processor.apply_recorded(record, list(recorded.values()))
+        yield
     processor.position = max(processor.position, last)
+    log.flush()
 
 
 def answer_topics(agent: Agent[Any, Any]) -> list[Topic]:
@@ -130,6 +165,35 @@ def answer_topics(agent: Agent[Any, Any]) -> list[Topic]:
     return [
         topic for topic in LOGS if any(agent.name in writers for writers in topic.writers.values())
     ]
+
+
+class _Of(Protocol):
+    """Something about the input at an offset."""
+
+    @property
+    def of(self) -> int: ...
+
+
+A = TypeVar("A", bound=_Of)
+
+
+class _Ascending(Generic[A]):
+    """What is about one input after the other; nothing is read before it is asked for."""
+
+    def __init__(self, found: Iterator[A]) -> None:
+        self._found = found
+        self._next: A | None = None
+
+    def __call__(self, offset: int) -> list[A]:
+        """All about the input at this offset. Asked in ascending order."""
+        at: list[A] = []
+        current = self._next or next(self._found, None)
+        while current is not None and current.of <= offset:
+            if current.of == offset:
+                at.append(current)
+            current = next(self._found, None)
+        self._next = current
+        return at
 
 
 class _Recorded(NamedTuple):
@@ -155,19 +219,69 @@ def _recorded_answers(
         yield _Recorded(cause.offset, cause.index, event)
 
 
-def _unanswered(agent: Agent[Any, Any], partition: int, log: Log, codec: Codec) -> set[int]:
-    """Offsets of the inputs that the agent understood, could not answer and did not apply.
+class _Answered(NamedTuple):
+    of: int
+    place: int
+    places: int
+    type: str
+
+
+def _answered_elsewhere(agent: Agent[Any, Any], partition: int, log: Log) -> Iterator[_Answered]:
+    others = [topic for topic in answer_topics(agent) if topic is not agent.log]
+    return _in_order(
+        _answered(_first(_answers(agent, partition, topic, log.read(topic, target, 0))))
+        for topic in others
+        for target in range(log.partitions(topic))
+    )
+
+
+def _unanswerable(
+    agent: Agent[Any, Any], partition: int, log: Log, codec: Codec
+) -> Iterator[_Answered]:
+    """The inputs that the agent understood, could not answer and did not apply.
 
     Versions before `<log>.unanswered` wrote them among the dead letters only.
     """
-    found = set()
-    for topic in (unanswered(agent.log), dlq(agent.log)):
-        for target in range(log.partitions(topic)):
-            for record in log.read(topic, target, 0):
-                cause = _own_cause(agent, partition, topic, record)
-                if cause is not None and _is_unanswerable(record, codec):
-                    found.add(cause.offset)
-    return found
+    return _in_order(
+        _answered(
+            (record, cause)
+            for record, cause in _first(
+                _answers(agent, partition, topic, log.read(topic, target, 0))
+            )
+            if _is_unanswerable(record, codec)
+        )
+        for topic in (unanswered(agent.log), dlq(agent.log))
+        for target in range(log.partitions(topic))
+    )
+
+
+def _in_order(several: Iterable[Iterator[_Answered]]) -> Iterator[_Answered]:
+    """Each of them is in order."""
+    return heapq.merge(*several, key=lambda answer: answer.of)
+
+
+def _answered(answers: Iterable[tuple[Record, Cause]]) -> Iterator[_Answered]:
+    for record, cause in answers:
+        kind = Envelope.from_headers(record.headers).type
+        yield _Answered(cause.offset, cause.index, cause.count, kind)
+
+
+def _answers(
+    agent: Agent[Any, Any], partition: int, topic: Topic, records: Iterable[Record]
+) -> Iterator[tuple[Record, Cause]]:
+    for record in records:
+        cause = _own_cause(agent, partition, topic, record)
+        if cause is not None:
+            yield record, cause
+
+
+def _first(answers: Iterable[tuple[Record, Cause]]) -> Iterator[tuple[Record, Cause]]:
+    """Those on one partition without repeats, and so in the order of what they answer."""
+    mark: Mark = (-1, -1)
+    for record, cause in answers:
+        if cause.position > mark:
+            mark = cause.position
+            yield record, cause
 
 
 def _is_unanswerable(record: Record, codec: Codec) -> bool:
@@ -192,43 +306,58 @@ class _Scan:
 
     last: the last input answered by any version; last_of_others: by another one than this;
         last_here: on the agent's own log
-    seen: by the offset of the input
+    partial: by the offset of the input, where not all of its answers are in some log
     ends: the offset after the last record looked at, by partition
     """
 
     last: int = -1
     last_of_others: int = -1
     last_here: int = -1
-    seen: dict[int, _Seen] = field(default_factory=dict)
+    partial: dict[int, _Seen] = field(default_factory=dict)
     ends: snapshots.Positions = field(default_factory=dict)
 
 
 def _scan_answers(
-    agent: Agent[Any, Any], partition: int, after: int, log: Log, positions: snapshots.Positions
+    agent: Agent[Any, Any],
+    partition: int,
+    after: int,
+    log: Log,
+    positions: snapshots.Positions,
 ) -> _Scan:
-    scan = _Scan()
+    scan, streams = _Scan(), []
     for topic in answer_topics(agent):
         for target in range(log.partitions(topic)):
             name = f"{topic.name}:{target}"
             first, end = log.bounds(topic, target)
             scan.ends[name] = end
-            for record in log.read(topic, target, max(first, positions.get(name, 0)), end):
-                cause = _own_cause(agent, partition, topic, record)
-                if cause is not None and cause.offset > after:
-                    _see(scan, agent, record, cause)
+            records = log.read(topic, target, max(first, positions.get(name, 0)), end)
+            answers = _note(scan, agent, after, _answers(agent, partition, topic, records))
+            streams.append(_answered(_first(answers)))
+    for offset, all_of_one in groupby(_in_order(streams), key=lambda answer: answer.of):
+        if offset > after:
+            _see(scan, offset, list(all_of_one))
     return scan
 
 
-def _see(scan: _Scan, agent: Agent[Any, Any], record: Record, cause: Cause) -> None:
-    source = f"/hcp/agents/{agent.name}/{agent.version}"
-    envelope = Envelope.from_headers(record.headers)
-    seen = scan.seen.setdefault(cause.offset, _Seen(cause.count))
-    seen.types[cause.index] = envelope.type
-    scan.last = max(scan.last, cause.offset)
-    if record.topic == agent.log.name:
-        scan.last_here = max(scan.last_here, cause.offset)
-    if envelope.source != source:
-        scan.last_of_others = max(scan.last_of_others, cause.offset)
+def _see(scan: _Scan, offset: int, answers: Sequence[_Answered]) -> None:
+    scan.last = offset
+    types = {answer.place: answer.type for answer in answers}
+    if len(types) < answers[0].places:
+        scan.partial[offset] = _Seen(answers[0].places, types)
+
+
+def _note(
+    scan: _Scan, agent: Agent[Any, Any], after: int, answers: Iterable[tuple[Record, Cause]]
+) -> Iterator[tuple[Record, Cause]]:
+    """The answers, and on the way who wrote them and where; a repeat may be another version's."""
+    ours = f"/hcp/agents/{agent.name}/{agent.version}"
+    for record, cause in answers:
+        if cause.offset > max(after, scan.last_of_others):
+            source = Envelope.from_headers(record.headers).source
+            scan.last_of_others = scan.last_of_others if source == ours else cause.offset
+        if cause.offset > after and record.topic == agent.log.name:
+            scan.last_here = max(scan.last_here, cause.offset)
+        yield record, cause
 
 
 def _own_cause(

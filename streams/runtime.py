@@ -4,7 +4,8 @@ Faust gives partition assignment, static membership, fetching and commits. It de
 
 - records reach `Worker.receive` in order, under one lock; nothing is acked by Faust itself
   (`noack`), because Faust acks a record whose agent raised, and that record would be lost
-- a checkpoint runs in a thread, so that heartbeats go on while Kafka is slow
+- a checkpoint holds that lock while it takes the state, in pieces of milliseconds; it is written in
+  a thread, while decisions go on
 - answers go out through the worker's own idempotent producer, never through Faust's
 - where Faust starts reading does not matter: the worker skips what its snapshot holds, and reads
   from the log itself what lies between its snapshot and the first record it is given
@@ -26,37 +27,40 @@ from faust.types import TP, EventT, StreamT
 
 from schemas.codec import Codec
 from schemas.errors import RegistryUnavailable
-from schemas.record import Record
 from schemas.registry import RegistryIds
 from schemas.topics import Topics, dlq, group_of, snapshots_topic, unanswered
-from streams.consumer import DirectConsumer, DirectTransport, NoTables
+from streams.consumer import DirectConsumer, new_app, record_of
 from streams.definition import Agent
 from streams.errors import (
     ConsumerStopped,
     LogUnavailable,
     NotProvisioned,
+    ReadingStopped,
     StreamError,
     VerdictOverruled,
+    WorkerFailed,
 )
-from streams.held import Held
+from streams.held import SNAPSHOT_SHARE, Held
 from streams.kafka import KafkaLog
 from streams.metrics import PartitionMetrics
 from streams.pausing import Pausing, Rest
-from streams.recovery import answer_topics, restore
+from streams.recovery import answer_topics, begin
 from streams.settings import Settings
 from streams.unreadable import install, is_unread
-from streams.worker import Worker
+from streams.worker import Worker, last_before
 
 log = logging.getLogger("streams")
 
 _TICK_S = 0.05
-_SNAPSHOT_SHARE = 10  # checkpoints may take at most one tenth of a processor
 # A stop in the worst case, Kafka being away: 8 + 2 + 2 + 4 s, below the supervisor's 20 s.
 _LAST_CALL_S = 8.0
 _LAST_COMMIT_S = 2.0
 _STOP_S = 4.0
 _READY_ANYWAY_S = 30.0  # a long rebuild is not a dead worker
 _AGAIN_S = 0.001
+# Times `checkpoint_records`: at so many unsaved records decisions wait for a checkpoint.
+_UNSAVED = 2
+_SLICE = 500  # records of a catching up
 _MANY, _SOON_S = 5, 30.0  # assignments in a short time: two workers with one name
 
 
@@ -117,6 +121,7 @@ class Runtime:
         watcher = asyncio.create_task(self._guard(self._watch()))
         await self._stopping.wait()
         self._ending()
+        self._log.stop_reading()
         self._log.hurry(_LAST_CALL_S)
         await asyncio.wait({ticker, watcher})  # not cancelled: a checkpoint may be in its thread
         if self._failure is None:
@@ -132,31 +137,8 @@ class Runtime:
 
     def _faust_app(self) -> faust.App:
         settings, agent = self._settings, self._agent
-        group = group_of(agent.name, settings.topic_prefix)
-        app = faust.App(
-            group,
-            broker=[f"aiokafka://{server}" for server in settings.kafka.split(",")],
-            store="memory://",
-            datadir=settings.scratch_dir,
-            TableManager=NoTables,
-            autodiscover=False,
-            web_enabled=False,
-            topic_allow_declare=False,
-            topic_disable_leader=True,
-            reply_create_topic=False,
-            key_serializer="raw",
-            value_serializer="raw",
-            consumer_auto_offset_reset="earliest",
-            consumer_group_instance_id=f"{group}-{settings.instance}",
-            broker_session_timeout=settings.session_timeout_s,
-            broker_request_timeout=max(90.0, settings.session_timeout_s + 1),
-            broker_commit_interval=1.0,
-            stream_buffer_maxsize=4096,
-            stream_wait_empty=False,  # what is not acked yet is read again
-            broker_max_poll_records=1000,
-        )
+        app = new_app(group_of(agent.name, settings.topic_prefix), settings)
         install()
-        app.transport = DirectTransport(app.conf.broker_consumer, app)
         topic = app.topic(
             self._topics.name_of(agent.log),
             key_serializer="raw",
@@ -177,33 +159,39 @@ class Runtime:
         return app
 
     async def _apply(self, event: EventT[Any]) -> Rest:
-        record = self._record_of(event)
+        record = record_of(self._agent.log, event)
+        was_read, refused = not is_unread(record.headers), self._refused(record.partition)
         before = self._consumer.before(record.partition, record.offset)
+        last = last_before(record, before) if was_read else record.offset
+        await self._catch_up(record.partition, last)
         async with self._lock:
-            if self._failure is not None or record.partition not in (self._assigned or ()):
+            if self._stopping.is_set() or record.partition not in (self._assigned or ()):
                 return Rest()  # revoked while it waited in Faust's buffer
             held = await self._hold(record.partition)
-            processor = held.worker.processor
-            refused, was_read = processor.tally.refused, not is_unread(record.headers)
+            if held.worker.is_behind(last):  # given away and back meanwhile
+                return Rest(_AGAIN_S, again=True)
             try:
-                if was_read:
-                    answered = held.worker.receive(record, before)
-                else:
-                    answered = held.worker.catch_up(record.offset)
+                answered = held.worker.receive(record, before) if was_read else 0
             except RegistryUnavailable as error:
                 return held.wait_for_registry(error)
             except VerdictOverruled as error:
-                log.warning("%s; making the state again from the log", error)
-                await self._make_again(record.partition)
+                await self._make_again(record.partition, error)
                 return Rest(_AGAIN_S, again=True)
             held.applied(event)
-            if answered and was_read:
+            if answered:
                 age_s = time.time() - record.timestamp_ms / 1000
                 held.metrics.decision_latency.observe(max(0.0, age_s))
-            if len(held.unacked) >= self._settings.checkpoint_records:
-                await self._checkpoint(held)
-        refused = processor.tally.refused - refused
-        return held.rest_after(refused) if refused else Rest()
+        most = self._settings.checkpoint_records
+        if len(held.unacked) >= most:
+            held.next_checkpoint = 0.0
+        if len(held.unacked) >= _UNSAVED * most:
+            await self._checkpoint(held)
+        refused = held.worker.processor.tally.refused - refused
+        return held.rest_after(refused) if refused > 0 else Rest()
+
+    def _refused(self, partition: int) -> int:
+        held = self._held.get(partition)
+        return 0 if held is None else held.worker.processor.tally.refused
 
     def _pause(self, partition: int) -> None:
         self._app.consumer.pause_partitions({self._place(partition)})
@@ -230,7 +218,8 @@ class Runtime:
             if has_joined and self._consumer.is_dead():
                 raise ConsumerStopped("the consumer's thread ended")
             has_nothing = has_joined and not self._assigned
-            if not is_ready and (self._held or has_nothing or time.monotonic() > anyway):
+            is_held = any(not held.worker.is_behind() for held in self._held.values())
+            if not is_ready and (is_held or has_nothing or time.monotonic() > anyway):
                 self._ready()
                 is_ready = True
 
@@ -243,12 +232,41 @@ class Runtime:
         """Checkpoints when no record comes to trigger one; first state of an idle partition."""
         while not self._stopping.is_set():
             await asyncio.sleep(_TICK_S)
+            for partition in sorted(self._assigned or ()):
+                await self._catch_up(partition)
+                held = self._held.get(partition)
+                if held is not None and time.monotonic() >= held.next_checkpoint:
+                    await self._checkpoint(held)
+                    await self._pass_over(held)
+
+    async def _catch_up(self, partition: int, last: int = -1) -> None:
+        """Restore, and apply what lies up to this offset, and what was recorded, slice by slice.
+
+        Each slice in a thread, with checkpoints and other partitions in between. Ends early when
+        the process does or the partition is revoked.
+        """
+        while not self._stopping.is_set():
             async with self._lock:
-                for partition in sorted(self._assigned or ()):
-                    held = await self._hold(partition)
-                    if time.monotonic() >= held.next_checkpoint:
-                        await self._checkpoint(held)
-                        await self._pass_over(held)
+                if partition not in (self._assigned or ()):
+                    return
+                held = await self._hold(partition)
+                if not held.worker.is_behind(last):
+                    return
+                rest = Rest()
+                try:
+                    await asyncio.to_thread(held.worker.catch_up, last, _SLICE)
+                except RegistryUnavailable as error:
+                    rest = held.wait_for_registry(error)
+                except VerdictOverruled as error:
+                    await self._make_again(partition, error)
+                    continue
+                if not held.worker.is_behind(last):
+                    self._log.close_readers()
+                    log.info("partition %d: caught up to offset %d", partition, last)
+            await asyncio.sleep(rest.seconds)
+            self._tell(held)
+            if time.monotonic() >= held.next_checkpoint:
+                await self._checkpoint(held)
 
     async def _hold(self, partition: int) -> Held:
         """The partition's worker, restored when there is none yet."""
@@ -257,9 +275,9 @@ class Runtime:
             return held
         started = time.monotonic()
         metrics = PartitionMetrics(self._agent.name, partition)
-        restored = await asyncio.to_thread(restore, self._agent, partition, self._log, self._codec)
-        self._log.close_readers()
+        restored = await asyncio.to_thread(begin, self._agent, partition, self._log, self._codec)
         worker = Worker(restored, self._log, self._codec)
+        self._log.close_readers()
         took_s = time.monotonic() - started
         metrics.restore.set(took_s)
         log.info(
@@ -269,32 +287,37 @@ class Runtime:
             worker.processor.position,
             took_s * 1000,
         )
-        self._held[partition] = Held(worker, metrics)
-        return self._held[partition]
+        held = Held(worker, metrics, self._lock, lambda: self._failure is not None)
+        self._held[partition] = held
+        self._tell(held)
+        return held
 
-    async def _make_again(self, partition: int) -> None:
+    async def _make_again(self, partition: int, error: VerdictOverruled) -> None:
         """Restore a partition whose state rests on an overruled verdict, answers on the log first.
         The lock is held."""
-        await asyncio.to_thread(self._log.flush)
-        unacked = self._held.pop(partition).unacked
+        log.warning("%s; making the state again from the log", error)
+        overruled = self._held.pop(partition)
+        await asyncio.to_thread(overruled.worker.come_to_rest)
         held = await self._hold(partition)
-        held.unacked = unacked
+        held.unacked = overruled.unacked
 
     async def _checkpoint(self, held: Held) -> None:
-        """Flush and snapshot in a thread, then ack. The lock is held: nothing else moves."""
+        """After a failure anywhere in the process nothing is kept and nothing acked."""
+        try:
+            cost_s = await held.save()
+        except WorkerFailed:
+            if self._held.get(held.worker.processor.partition) is held:
+                raise
+            return  # the state was made again meanwhile, and this worker is of no more use
+        if self._failure is not None:
+            return
         processor = held.worker.processor
-        started = time.monotonic()
-        cost_s = 0.0
-        if processor.position != held.worker.saved_position:
-            cost_s = await asyncio.to_thread(_cost_of, held.worker.checkpoint)
-            held.metrics.checkpoint.observe(time.monotonic() - started)
         while held.unacked and held.unacked[0].message.offset <= held.worker.saved_position:
             held.unacked.popleft().ack()
         held.metrics.tell(processor.tally, processor.left_out())
-        held.metrics.position.set(processor.position)
-        held.metrics.lag.set(max(0, self._end(processor.partition) - 1 - processor.position))
+        self._tell(held)
         least_s = self._settings.checkpoint_interval_ms / 1000
-        held.next_checkpoint = time.monotonic() + max(least_s, _SNAPSHOT_SHARE * cost_s)
+        held.next_checkpoint = time.monotonic() + max(least_s, SNAPSHOT_SHARE * cost_s)
 
     async def _pass_over(self, held: Held) -> None:
         """Where nothing came since the last checkpoint: get behind what nobody reads, and say so.
@@ -305,19 +328,18 @@ class Runtime:
         has_moved, held.stood_at = processor.position != held.stood_at, processor.position
         if has_moved:
             return
-        end = self._end(processor.partition)
+        place = self._place(processor.partition)
+        end = self._app.consumer.highwater(place) or 0
         if processor.position + 1 < end:
-            await asyncio.to_thread(worker.pass_over, end)
+            async with self._lock:
+                await asyncio.to_thread(worker.pass_over, end)
             await self._checkpoint(held)
-        if not held.unacked and worker.saved_position > held.told:
-            place = self._place(processor.partition)
+        if self._failure is None and not held.unacked and worker.saved_position > held.told:
             await self._consumer.commit_at(place, worker.saved_position + 1)
             held.told = worker.saved_position
 
-    def _end(self, partition: int) -> int:
-        """The offset after the last record that may be read, as far as the consumer knows."""
-        end = self._app.consumer.highwater(self._place(partition))
-        return 0 if end is None else end
+    def _tell(self, held: Held) -> None:
+        held.tell(self._app.consumer.highwater(self._place(held.worker.processor.partition)))
 
     async def _on_assigned(self, _app: object, assigned: set[TP], **_: object) -> None:
         self._assigned = {tp.partition for tp in assigned}
@@ -337,15 +359,14 @@ class Runtime:
         await self._guard(self._let_go({tp.partition for tp in revoked}))
 
     async def _let_go(self, partitions: set[int]) -> None:
-        async with self._lock:
+        async with self._lock:  # no record and no restoring is under way
             if self._assigned is not None:
                 self._assigned -= partitions
-            for partition in partitions:
-                self._pausing.let_go(partition)
-            for partition in sorted(partitions & set(self._held)):
-                if self._failure is None:
-                    await self._checkpoint(self._held[partition])
-                del self._held[partition]
+        for partition in partitions:
+            self._pausing.let_go(partition)
+        for partition in sorted(partitions & set(self._held)):
+            await self._checkpoint(self._held[partition])
+            del self._held[partition]
 
     async def _commit(self) -> None:
         try:
@@ -360,28 +381,10 @@ class Runtime:
             await work
         except asyncio.CancelledError:
             raise
+        except ReadingStopped:  # only ever after `stop_reading`
+            assert self._stopping.is_set()
         except Exception as error:  # noqa: BLE001 - nothing is swallowed: `run` raises it
             if isinstance(error, KafkaError):
                 error = self._stopped_by(error)
             self._failure = self._failure or error
             self._stopping.set()
-
-    def _record_of(self, event: EventT[Any]) -> Record:
-        message = event.message
-        headers: Any = message.headers or ()
-        return Record(
-            self._agent.log.name,
-            message.partition,
-            message.offset,
-            int(message.timestamp * 1000),
-            message.key,
-            message.value,
-            tuple(headers.items() if isinstance(headers, dict) else headers),
-        )
-
-
-def _cost_of(work: Callable[[], None]) -> float:
-    """Processor seconds of this thread: what work takes from others, not what it waits for."""
-    started = time.thread_time()
-    work()
-    return time.thread_time() - started

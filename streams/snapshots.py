@@ -26,6 +26,7 @@ from schemas.marks import Mark
 from schemas.record import Record
 from schemas.topics import Event, snapshots_topic
 from streams.definition import Agent
+from streams.encoding import Encodings
 from streams.log import Log
 from streams.loop import Processor
 from streams.unconfirmed import Unconfirmed
@@ -49,6 +50,8 @@ class Body(msgspec.Struct, frozen=True):
     states: one key's state each, left encoded until its shape is known
     unconfirmed, forgotten_from: an adviser's verdicts in these states that the authority had still
         to confirm, see `streams.unconfirmed`; older snapshots do not say
+    settled: made in the middle of a recovery, up to where its inputs are applied as recorded; at or
+        below the snapshot's offset otherwise, and -1 in an older one
     """
 
     version: str
@@ -57,6 +60,7 @@ class Body(msgspec.Struct, frozen=True):
     states: dict[str, msgspec.Raw]
     unconfirmed: dict[int, str] = {}
     forgotten_from: int | None = None
+    settled: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,8 @@ class Found:
     """What the topic holds.
 
     settled: the offset of the newest snapshot, readable or not (damaged, or of an unknown
-        state_version): every answer to an input up to it is durable. -1 when there is none
+        state_version), or what that knew to be settled: every answer to an input up to there is
+        durable. -1 when there is none
     saved: the newest readable one
     free_slot: the slot that does not hold it
     unconfirmed: the verdicts in the newest one, readable or not, that had still to be confirmed
@@ -98,29 +103,62 @@ def state_bytes(processor: Processor[Any]) -> bytes:
     return msgspec.msgpack.encode({key: states[key] for key in sorted(states)})
 
 
-def write(
-    log: Log, codec: Codec, processor: Processor[Any], positions: Positions, slot: int
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """A processor at one position, so that it may go on while this is written.
+
+    states: by key, encoded, in pieces; the rest as in `Body`
+    """
+
+    partition: int
+    offset: int
+    at: int
+    marks: dict[str, Mark]
+    positions: Positions
+    unconfirmed: dict[int, str]
+    forgotten_from: int | None
+    settled: int
+    states: dict[str, tuple[bytes, ...]]
+
+
+def capture(
+    processor: Processor[Any], encodings: Encodings, positions: Positions, settled: int
+) -> Capture:
+    """Nothing may move meanwhile."""
+    return Capture(
+        partition=processor.partition,
+        offset=processor.position,
+        at=processor.at,
+        marks=dict(sorted(processor.marks.items())),
+        positions=dict(sorted(positions.items())),
+        unconfirmed=dict(processor.unconfirmed.verdicts),
+        forgotten_from=processor.unconfirmed.forgotten_from,
+        settled=settled,
+        states=encodings.take(processor),
+    )
+
+
+def write(log: Log, codec: Codec, agent: Agent[Any, Any], taken: Capture, slot: int) -> None:
     """Returns when the pointer is durable. Raises PublishingFailed."""
-    states = {key: msgspec.msgpack.encode(processor.states[key]) for key in processor.states}
     body = msgspec.msgpack.encode(
         Body(
-            version=processor.agent.version,
-            marks=dict(sorted(processor.marks.items())),
-            positions=dict(sorted(positions.items())),
-            states={key: msgspec.Raw(states[key]) for key in sorted(states)},
-            unconfirmed=processor.unconfirmed.verdicts,
-            forgotten_from=processor.unconfirmed.forgotten_from,
+            version=agent.version,
+            marks=taken.marks,
+            positions=taken.positions,
+            settled=taken.settled,
+            states={key: msgspec.Raw(b"".join(pieces)) for key, pieces in taken.states.items()},
+            unconfirmed=taken.unconfirmed,
+            forgotten_from=taken.forgotten_from,
         )
     )
     count = max(1, -(-len(body) // MAX_CHUNK_BYTES))
     whole = SnapshotWritten(
-        agent=processor.agent.name,
-        at=processor.at,
-        log=processor.agent.log.name,
-        partition=processor.partition,
-        offset=processor.position,
-        state_version=processor.agent.state_version,
+        agent=agent.name,
+        at=taken.at,
+        log=agent.log.name,
+        partition=taken.partition,
+        offset=taken.offset,
+        state_version=agent.state_version,
         index=0,
         count=count,
         chunk_offsets=(),
@@ -133,12 +171,12 @@ def write(
     ]
     offsets = [-1] * (count - 1)
     for index, chunk in enumerate(chunks[:-1]):
-        record = _record_of(codec, processor.agent, chunk, slot)
+        record = _record_of(codec, agent, chunk, slot)
         log.publish(record, partial(offsets.__setitem__, index))
     if count > 1:
         log.flush()
     pointer = replace(chunks[-1], chunk_offsets=tuple(offsets))
-    log.publish(_record_of(codec, processor.agent, pointer, slot))
+    log.publish(_record_of(codec, agent, pointer, slot))
     log.flush()
 
 
@@ -168,6 +206,7 @@ def newest(
             unconfirmed = body.unconfirmed
         if body is not None and pointer.state_version in known:
             saved = Saved(pointer.offset, pointer.at, pointer.state_version, body)
+            settled = max(settled, body.settled)
             return Found(settled, saved, 1 - slot, unconfirmed)
     return Found(settled, None, 0, unconfirmed)
 
@@ -182,6 +221,7 @@ def load(processor: Processor[Any], saved: Saved) -> None:
         else:
             plain = upcast(msgspec.msgpack.decode(raw))
             processor.states[key] = msgspec.convert(plain, agent.state_type)
+    processor.changed = dict.fromkeys(processor.states)
     processor.marks = dict(saved.body.marks)
     processor.unconfirmed = Unconfirmed(saved.body.unconfirmed, saved.body.forgotten_from)
     processor.position = saved.offset

@@ -1,59 +1,109 @@
-"""One partition's processor on a log: publish, and every so often the three steps of a checkpoint.
+"""One partition's processor on a log: publish, and every so often the steps of a checkpoint.
 
+0. capture            the state at one position; from here on it may move on
 1. flush              if we die before: the answers are made again, identical
 2. write the snapshot if we die before: we resume from the older one, answers repeat, identical
 3. the caller acks    if we die before: records at or below the snapshot are skipped
+
+The state moves before its answers are published, so whatever fails on the way ends the worker: it
+takes no record and makes no checkpoint any more.
 """
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from schemas.codec import Codec
+from schemas.errors import RegistryUnavailable
 from schemas.record import Record
 from streams import snapshots
+from streams.encoding import Encodings
+from streams.errors import ReadingStopped, WorkerFailed
+from streams.failstop import FailStop
 from streams.log import Log
 from streams.recovery import Restored, answer_topics
 
 S = TypeVar("S")
 
+_SLICE = 1_000  # records
+# After these every record is applied whole or not at all.
+_HARMLESS = (RegistryUnavailable, ReadingStopped)
+
 
 class Worker(Generic[S]):
-    """Applies records in order and makes what follows from them durable."""
+    """Applies records in order and makes what follows from them durable.
+
+    log_end: the offset that the log had yet to give when the worker began
+    """
 
     def __init__(self, restored: Restored[S], log: Log, codec: Codec) -> None:
         self.processor = restored.processor
         self.saved_position = self.processor.position
+        self.log_end = restored.end
         self._restored = restored
         self._log = log
         self._codec = codec
         self._slot = restored.free_slot
+        self._replay: Iterator[None] | None = None
+        self._encodings = Encodings(self.agent)
+        self._writing = threading.Lock()  # the last words of `receive` may meet a `write`
+        self._work = FailStop(WorkerFailed, harmless=_HARMLESS)
         self._answer_topics = frozenset(topic.name for topic in answer_topics(self.agent))
 
     @property
     def agent(self) -> Any:  # noqa: ANN401 - an Agent of any state
         return self.processor.agent
 
+    @property
+    def is_ahead(self) -> bool:
+        """Of what is saved."""
+        return self.processor.position > self.saved_position
+
     def receive(self, record: Record, before: int | None = None) -> int:
         """How many records were published. Raises RegistryUnavailable: give the same record again.
 
-        Records between the last one and this one are read from the log first: whoever acked beyond
-        our snapshot must not make us lose them.
+        What it is behind is caught up with first. After any other error the worker is of no use.
 
-        before: the offset of the record right before this one, where the consumer knows it; what
-            lies between the two is read by nobody
+        before: the offset of the record right before this one, where the consumer knows it
         """
-        is_next = before is not None and before <= self.processor.position
-        missed = 0 if is_next else self.catch_up(record.offset - 1)
-        return missed + self._apply(record)
+        with self._work:
+            while self._catch_up(last_before(record, before), _SLICE):
+                pass
+            return self._apply(record)
 
-    def catch_up(self, last: int) -> int:
-        """As `receive`, with what the log holds up to this offset."""
-        start = self.processor.position + 1
-        if last < start:
-            return 0
-        missed = self._log.read(self.agent.log, self.processor.partition, start, last + 1)
-        return sum(self._apply(record) for record in missed)
+    def is_behind(self, last: int = -1) -> bool:
+        """Whether anything up to this offset, or of what was recorded, is still to be applied."""
+        return self.processor.position < max(self._restored.settled, last)
+
+    def catch_up(self, last: int, most: int) -> bool:
+        """Apply about `most` of the records up to this offset; True when there are more.
+
+        Those between the last one and a record that is given are read from the log: whoever acked
+        beyond our snapshot must not make us lose them. May raise what `receive` does.
+        """
+        with self._work:
+            return self._catch_up(last, most)
+
+    def _catch_up(self, last: int, most: int) -> bool:
+        processor, restored = self.processor, self._restored
+        if processor.position < restored.settled:
+            replay = self._replay or restored.replay()
+            self._replay = None  # one that raised ends there; another begins behind what it did
+            for _ in islice(replay, most):
+                pass
+            if processor.position < restored.settled:
+                self._replay = replay
+            return self.is_behind(last)
+        start = processor.position + 1
+        end = min(last + 1, start + most)
+        if start < end:
+            for missed in self._log.read(self.agent.log, processor.partition, start, end):
+                self._apply(missed)
+            processor.position = max(processor.position, end - 1)
+        return self.is_behind(last)
 
     def pass_over(self, end: int) -> None:
         """Move behind offsets before `end` that nobody reads, when nothing else comes.
@@ -66,16 +116,52 @@ class Worker(Generic[S]):
         start = processor.position + 1
         if start >= end:
             return
-        following = next(self._log.read(self.agent.log, processor.partition, start, end), None)
-        processor.position = (end if following is None else following.offset) - 1
+        with self._work:
+            following = next(self._log.read(self.agent.log, processor.partition, start, end), None)
+            processor.position = (end if following is None else following.offset) - 1
 
     def checkpoint(self) -> None:
-        """Steps 1 and 2. Afterwards everything up to `saved_position` may be acked."""
-        if self.processor.position == self.saved_position:
-            return
-        self._log.flush()
-        self._write_snapshot()
-        self.saved_position = self.processor.position
+        """Steps 0 to 2. Afterwards everything up to `saved_position` may be acked."""
+        taken = self.capture()
+        if taken is not None:
+            self.write(taken)
+
+    def prepare(self) -> bool:
+        """Encode a slice of what a capture would have to; True when there is more than that."""
+        with self._work:
+            return self._encodings.freshen(self.processor)
+
+    def capture(self) -> snapshots.Capture | None:
+        """Step 0; None when everything is saved. Nothing may move meanwhile.
+
+        Raises WorkerFailed after any failure: nothing of what is in memory may be kept.
+        """
+        with self._work:
+            return self._capture()
+
+    def write(self, taken: snapshots.Capture) -> None:
+        """Steps 1 and 2, in any thread, one capture after the other; `receive` may go on."""
+        with self._work:
+            self._write(taken)
+
+    def come_to_rest(self) -> None:
+        """Returns when what was published is durable and no snapshot of this worker is under way:
+        another one may begin after it."""
+        with self._writing:
+            self._log.flush()
+
+    def _capture(self) -> snapshots.Capture | None:
+        if not self.is_ahead:
+            return None
+        settled = self._restored.settled
+        return snapshots.capture(self.processor, self._encodings, self._positions(), settled)
+
+    def _write(self, taken: snapshots.Capture) -> None:
+        with self._writing:
+            self._log.flush()
+            snapshots.write(self._log, self._codec, self.agent, taken, self._slot)
+            self._slot = 1 - self._slot
+            self.saved_position = taken.offset
 
     def _apply(self, record: Record) -> int:
         outputs = self.processor.handle(record)
@@ -83,15 +169,12 @@ class Worker(Generic[S]):
             self._log.publish(output)
         return len(outputs)
 
-    def _write_snapshot(self) -> None:
-        snapshots.write(self._log, self._codec, self.processor, self._positions(), self._slot)
-        self._slot = 1 - self._slot
-
     def _positions(self) -> snapshots.Positions:
         """Where a later start must look for our answers from.
 
         As long as the log holds answers to inputs that we have yet to reach (a worker before us
         died ahead of its snapshot), those lie before our own, and the old positions stand.
+        What was published and not yet delivered lies behind these positions: later, never before.
         """
         restored = self._restored
         if self.processor.position < restored.answered:
@@ -102,3 +185,11 @@ class Worker(Generic[S]):
                 name = f"{topic}:{partition}"
                 positions[name] = max(positions.get(name, 0), offset + 1)
         return positions
+
+
+def last_before(record: Record, before: int | None) -> int:
+    """Up to where all must be applied before the record; between there and it is nothing to read.
+
+    before: the offset of the record right before it, None where that is not known
+    """
+    return record.offset - 1 if before is None else before

@@ -21,6 +21,11 @@ def _placed_since_now(state: dict[str, Any]) -> dict[str, Any]:
     return state
 
 
+def watch(state: State, touched: dict[int, object]) -> None:
+    """From now on each unit and workload that is changed in place is found in `touched`."""
+    state.journal.touched = touched
+
+
 AGENT: Agent[State, SitesEvent] = Agent(
     name=NAME,
     version=POLICY_VERSION,
@@ -32,4 +37,6 @@ AGENT: Agent[State, SitesEvent] = Agent(
     state_version="4",
     retain=retain,
     upcasters={"2": _placed_since_now},
+    large=("units", "workloads"),
+    watch=watch,
 )

@@ -10,12 +10,16 @@ Undo = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 class Journal:
-    """Every change of a routing state goes through here. Outside of `decide` nothing is kept."""
+    """Every change of a routing state goes through here. Outside of `decide` nothing is kept.
 
-    __slots__ = ("_undo", "recording")
+    touched: where to put, by id, each object of which a field is set for good; None: nowhere
+    """
+
+    __slots__ = ("_undo", "recording", "touched")
 
     def __init__(self) -> None:
         self.recording = False
+        self.touched: dict[int, object] | None = None
         self._undo: list[Undo] = []
 
     def begin(self) -> None:
@@ -32,6 +36,8 @@ class Journal:
     def set(self, target: object, name: str, value: object) -> None:
         if self.recording:
             self._undo.append((setattr, (target, name, getattr(target, name))))
+        elif self.touched is not None:
+            self.touched[id(target)] = target
         setattr(target, name, value)
 
     def put(self, mapping: dict[Any, Any], key: object, value: object) -> None:

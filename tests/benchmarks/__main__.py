@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [core|codec|services ...]`: a table, and all of it in bench.json."""
+"""`python -m tests.benchmarks [core|codec|services|checkpoints ...]`: a table and bench.json."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks.checkpoint_pause import checkpoint_pause
 from tests.benchmarks.codec import codec
 from tests.benchmarks.environment import environment
 from tests.benchmarks.figures import Figure
@@ -51,6 +52,11 @@ def _services() -> list[Figure]:
 def _flood() -> list[Figure]:
     with environment(PARTITIONS) as env:
         return flood(env)
+
+
+def _checkpoints() -> list[Figure]:
+    with environment() as env:
+        return checkpoint_pause(env)
 
 
 def _report(figures: list[Figure]) -> dict[str, object]:
@@ -106,6 +112,7 @@ GROUPS: dict[str, Callable[[], list[Figure]]] = {
     "codec": codec,
     "services": _services,
     "flood": _flood,
+    "checkpoints": _checkpoints,
 }
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from schemas.provisioning import provision
 from schemas.record import Record
 from schemas.registry import RegistryIds, register
 from schemas.topics import DECISIONS, SITES, Event, Topics, dlq, home_partition, topic_of
+from streams import snapshots
 from streams.driver import Seat
 from streams.kafka import KafkaLog
 from streams.recovery import restore
@@ -25,6 +26,7 @@ from streams.snapshots import state_bytes
 from tests.integration.processes import Process, wait_until
 from tests.streams.foreign_batches import Headers, RawName, builder
 from tests.streams.ledger import LEDGER
+from tests.streams.rebuilding import REBUILT
 from tests.streams.reports import random_events, report
 from tests.streams.substrates import MemorySubstrate, distinct, everything
 
@@ -151,9 +153,66 @@ def test_a_killed_worker_repeats_and_never_contradicts(stage: Stage) -> None:
     took_s = wait_until(lambda: stage.count() >= len(expected), 60, "all is answered again")
     assert stage.worker.stop() == 0
     assert took_s < 30
+    # By what they say: ids name places, and the reference has no answers between its inputs.
+    said = distinct(everything(stage.log, DECISIONS)).values()
+    assert sorted(map(str, said)) == sorted(map(str, expected.values()))
+    restored = restore(LEDGER, 0, stage.log, stage.codec).processor
+    assert state_bytes(restored) == state_bytes(seat.worker.processor)
+
+
+def test_a_worker_that_failed_half_way_keeps_nothing_of_it(stage: Stage) -> None:
+    stage.put(*random_events(6, 300))
+    stage.worker.arguments = ("tests.streams.failing", "250")
+    stage.worker.start()
+    assert stage.worker.wait() == 1
+    assert "Injected: the event at 250" in stage.worker.said()
+    found = snapshots.newest(stage.log, stage.codec, LEDGER, 0)
+    assert found.settled < 250  # the events lie at the offsets that are their times
+
+    stage.worker.arguments = ("tests.streams.ledger",)
+    seat = stage.reference()
+    expected = distinct(everything(stage.memory.open(), DECISIONS))
+    stage.worker.start()
+    wait_until(lambda: stage.count() >= len(expected), 60, "all is answered")
+    assert stage.worker.stop() == 0
     assert distinct(everything(stage.log, DECISIONS)) == expected
     restored = restore(LEDGER, 0, stage.log, stage.codec).processor
     assert state_bytes(restored) == state_bytes(seat.worker.processor)
+
+
+def test_a_rebuild_that_is_killed_and_stopped_goes_on_from_its_checkpoints(stage: Stage) -> None:
+    stage.put(*random_events(9, 6_000))
+    seat = stage.reference()
+    count = len(everything(stage.memory.open(), DECISIONS))
+    stage.worker.start()
+    wait_until(partial(stage.has, count), 120, "every input is answered")
+    assert stage.worker.stop() == 0
+
+    stage.worker.arguments = ("tests.streams.rebuilding",)
+    position = -1
+    for end in (stage.worker.kill, stage.worker.stop):
+        stage.worker.start()
+        wait_until(partial(_has_saved, stage, position + 1), 60, "a checkpoint in the middle")
+        end()
+        assert _saved(stage) >= position
+        position = _saved(stage)
+    stage.worker.start()
+    wait_until(partial(_has_saved, stage, seat.acked), 60, "all is rebuilt")
+    assert stage.worker.stop() == 0
+    assert "stopped: " not in stage.worker.said()
+    assert len(everything(stage.log, DECISIONS)) == count
+    restored = restore(REBUILT, 0, stage.log, stage.codec).processor
+    assert state_bytes(restored) == state_bytes(seat.worker.processor)
+
+
+def _saved(stage: Stage) -> int:
+    """Up to where the rebuilt state is saved."""
+    found = snapshots.newest(stage.log, stage.codec, REBUILT, 0).saved
+    return -1 if found is None else found.offset
+
+
+def _has_saved(stage: Stage, offset: int) -> bool:
+    return _saved(stage) >= offset
 
 
 @pytest.mark.parametrize("stage", [2], indirect=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -14,6 +15,7 @@ from schemas.events.snapshots import SnapshotWritten
 from schemas.topics import DECISIONS, SITES, home_partition, snapshots_topic
 from streams import snapshots
 from streams.driver import Seat
+from streams.errors import PublishingFailed, StreamError
 from streams.log import Log
 from streams.memory import Crashed, MemoryLog
 from streams.recovery import restore
@@ -94,6 +96,21 @@ class TestLog:
             log.publish(replace(record, partition=partition))
         log.flush()
         assert [log.bounds(SITES, partition) for partition in range(3)] == [(0, 1)] * 3
+
+    def test_takes_nothing_more_after_a_failure(self, substrate: Substrate) -> None:
+        log, event = substrate.open(), report(0)
+        publish(log, 2)
+        log.flush()
+        nowhere = record_for(SITES, event, produced(event, source="/tests"), CODEC, partition=99)
+        with suppress(StreamError):
+            log.publish(nowhere)
+            log.flush()
+        for _ in range(2):
+            with pytest.raises(PublishingFailed):
+                log.flush()
+            with pytest.raises(PublishingFailed):
+                publish(log, 1)
+        assert len(everything(substrate.open(), SITES)) == 2
 
 
 class TestTransactions:

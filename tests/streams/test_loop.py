@@ -202,6 +202,28 @@ def test_a_registry_that_is_away_leaves_everything_as_it_was() -> None:
     assert processor.tally.refused == 0
 
 
+def test_an_input_without_an_answer_waits_for_the_registry_and_is_no_repeat_then() -> None:
+    class AwayOnce(Codec):
+        is_away = True
+
+        def encode(self, event: Event) -> bytes:
+            if isinstance(event, RecordDeadLettered) and self.is_away:
+                self.is_away = False
+                raise RegistryUnavailable("no answer")
+            return super().encode(event)
+
+    def decide(_state: Ledger, _event: Event) -> list[Event]:
+        return [report(1 << 63)]
+
+    processor = Processor(replace(LEDGER, decide=decide), 0, 1, AwayOnce(LocalIds()))
+    record = at(3, answer(plan(1), "optimization", 2))
+    with pytest.raises(RegistryUnavailable):
+        processor.handle(record)
+    outputs = processor.handle(record)
+    assert [output.topic for output in outputs] == [unanswered(SITES), dlq(SITES)]
+    assert letter(outputs[1:]).reason == "unanswerable"
+
+
 def test_a_decision_that_raises_stops_the_loop() -> None:
     def decide(_state: Ledger, _event: Event) -> list[Event]:
         raise ZeroDivisionError

@@ -11,11 +11,16 @@ from schemas.codec import record_for
 from schemas.envelope import produced
 from schemas.record import Record
 from schemas.topics import DECISIONS, SITES, Topic, dlq, snapshots_topic
+from streams import snapshots
 from streams.driver import Seat
+from streams.loop import Processor
 from streams.memory import MemoryLog
-from tests.streams.ledger import LEDGER
+from streams.recovery import restore
+from streams.snapshots import state_bytes
+from streams.worker import Worker
+from tests.streams.ledger import LEDGER, Ledger
 from tests.streams.reports import random_events, report
-from tests.streams.substrates import CODEC, MemorySubstrate, everything, put, said
+from tests.streams.substrates import CODEC, MemorySubstrate, distinct, everything, put, said
 
 
 @pytest.fixture
@@ -55,8 +60,8 @@ def test_records_between_the_snapshot_and_the_first_one_given_are_not_lost(
 def test_what_the_consumer_could_not_read_is_read_from_the_log(substrate: MemorySubstrate) -> None:
     put(substrate, *[report(at, unit=at) for at in range(10)])
     worker = Seat(LEDGER, 0, CODEC, substrate.open).worker
-    assert worker.catch_up(6) == 7
-    assert worker.catch_up(6) == 0
+    assert not worker.catch_up(6, 100)
+    assert not worker.catch_up(6, 100)
     assert worker.processor.position == 6
 
 
@@ -108,6 +113,35 @@ def test_it_gets_behind_what_nobody_reads_and_no_further(substrate: MemorySubstr
     worker.pass_over(1)
     worker.pass_over(4)
     assert worker.processor.position == 2
+
+
+def test_a_state_that_was_taken_is_written_as_it_was_while_decisions_go_on(
+    substrate: MemorySubstrate,
+) -> None:
+    put(substrate, *random_events(5, 60, sites=2))
+    log = substrate.open()
+    worker = Worker(restore(LEDGER, 0, log, CODEC), log, CODEC)
+    records = everything(log, SITES)
+    for record in records[:40]:
+        worker.receive(record)
+    while worker.prepare():
+        pass
+    taken, before = worker.capture(), state_bytes(worker.processor)
+    assert taken is not None
+    for record in records[40:]:
+        worker.receive(record)
+    worker.write(taken)
+    assert worker.saved_position == 39
+    found = snapshots.newest(substrate.open(), CODEC, LEDGER, 0).saved
+    assert found is not None
+    saved: Processor[Ledger] = Processor(LEDGER, 0, 1, CODEC)
+    snapshots.load(saved, found)
+    assert (saved.position, state_bytes(saved)) == (39, before)
+    # And who begins there goes on to the same state, and repeats what was said since
+    successor = Seat(LEDGER, 0, CODEC, substrate.open)
+    successor.run()
+    assert state_bytes(successor.worker.processor) == state_bytes(worker.processor)
+    distinct(everything(substrate.open(), DECISIONS))
 
 
 def test_nothing_new_writes_no_snapshot(substrate: MemorySubstrate) -> None:
