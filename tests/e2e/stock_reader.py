@@ -49,15 +49,19 @@ class StockReader:
         return sorted(name for name in metadata.topics if name.startswith(start))
 
     def raw(self, topic: str) -> list[Message]:
-        """Every record that the topic holds now. Some offsets nobody reads."""
+        """Every record that the topic holds now, while more are written to it. Some offsets nobody
+        reads, the last ones too: then the partition's end ends it."""
         partitions = self._consumer.list_topics(topic, timeout=10).topics[topic].partitions
         found: list[Message] = []
         for partition in partitions:
+            _, end = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), 10)
             self._consumer.assign([TopicPartition(topic, partition, 0)])
-            while not _is_end(message := self._consumer.poll(10)):
-                assert message is not None, f"{topic}:{partition} went silent"
+            while end and not _is_end(message := self._consumer.poll(10)):
+                assert message is not None, f"{topic}:{partition} went silent before {end}"
                 assert message.error() is None, message.error()
                 found.append(message)
+                if message.offset() == end - 1:
+                    break
         return found
 
     def read(self, topic: str) -> list[Seen]:
