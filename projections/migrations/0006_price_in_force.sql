@@ -35,7 +35,9 @@ AS $$
         SELECT price_usd_per_mwh FROM public.power_price_publications
         WHERE site_id = of_site AND NOT rejected
           AND interval_start <= at AND interval_start > at - reach AND interval_end > at
-        ORDER BY interval_end - interval_start, interval_start DESC, "offset" DESC LIMIT 1
+        -- Sorted, not read in the order of power_price_publications_longest: that would be all of them.
+        ORDER BY interval_end - interval_start + interval '0', interval_start DESC, "offset" DESC
+        LIMIT 1
     ) holding ON true
     LEFT JOIN LATERAL (
         SELECT price_usd_per_mwh FROM public.power_price_publications

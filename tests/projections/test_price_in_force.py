@@ -176,3 +176,19 @@ def test_a_shorter_price_of_the_same_start_is_no_newer_word(
         "SELECT price_usd_per_mwh FROM power_prices ORDER BY interval_end"
     ).fetchall()
     assert rows == [(30,), (21,)]
+
+
+def test_the_price_of_a_moment_reads_a_few_prices_of_many(
+    connection: psycopg.Connection[tuple[object, ...]],
+) -> None:
+    publish(connection, [priced(at(10) + n * QUARTER_MS, "20") for n in range(3_000)])
+    connection.execute("VACUUM ANALYZE power_price_publications")
+    middle = at(10) + 1_500 * QUARTER_MS
+    with connection.transaction():
+        assert len(in_sql(connection, middle, middle + HOUR_MS)) == 1
+        rows = connection.execute(
+            """SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
+               WHERE relname = 'power_price_publications'"""
+        ).fetchall()
+    assert isinstance(rows[0][0], int)
+    assert rows[0][0] < 100
