@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from schemas.events.sites import SitesEvent
 from schemas.topics import SITES
 from streams.definition import Agent
@@ -12,13 +10,6 @@ from streams.routing.draft import AGENT as NAME
 from streams.routing.draft import POLICY_VERSION
 from streams.routing.evolution import evolve
 from streams.routing.state import State
-
-
-def _placed_since_now(state: dict[str, Any]) -> dict[str, Any]:
-    """From 2: how long a workload has had its units was not kept; it counts from here on."""
-    for workload in state["workloads"].values():
-        workload["placed_at"] = state["now"] if workload["placed"] else None
-    return state
 
 
 def watch(state: State, touched: dict[int, object]) -> None:
@@ -36,7 +27,6 @@ AGENT: Agent[State, SitesEvent] = Agent(
     evolve=evolve,
     state_version="4",
     retain=retain,
-    upcasters={"2": _placed_since_now},
     large=("units", "workloads"),
     watch=watch,
 )
