@@ -189,9 +189,9 @@ def test_health_names_every_part(client: httpx.Client) -> None:
     health = read(client, "/health")
     parts = {part["name"]: part["status"] for part in health["components"]}
     assert list(parts) == [
-        *("broker", "registry", "database"),
+        *("broker", "transactions", "registry", "database"),
         *("routing", "optimization", "metering", "invoicing", "brokering", "projections"),
-        *("identity", "websocket"),
+        *("dead letters", "identity", "websocket"),
     ]
     assert parts["broker"] == parts["registry"] == parts["database"] == "ok"
     assert parts["projections"] == "ok"
