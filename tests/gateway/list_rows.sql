@@ -29,7 +29,7 @@ INSERT INTO alerts SELECT 'a' || i, 's' || i % 3, 'k', 'warning', NULL, '', star
     CASE WHEN i % 100 > 0 THEN start END FROM rows;
 INSERT INTO dead_letters (dead_letter_id, topic, partition, "offset", reader, reason, detail, refused_at,
     recorded_at_ms, key_bytes, value_bytes, headers, header_count)
-SELECT 'd' || i, 't' || i % 3, 0, i, 'r' || i % 5, 'forged', '', start + i * step, 0, 0, 0, '[]', 0 FROM rows;
+SELECT 'd' || i, 't' || i % 3, 0, i, 'r' || i % 5, (ARRAY['forged', 'malformed_body', 'wrong_key', 'stray_key'])[1 + i % 4], '', start + i * step, 0, 0, 0, '[]', 0 FROM rows;
 INSERT INTO decisions (decision_id, site_id, at, agent, policy_version, kind, subject, chosen, reason,
     alternatives, value_usd_micros_per_hour)
 SELECT 'd' || i, 's', start + i * step, 'routing', '1', 'queueing', 'w' || i % 3, '', '', '[]', 1 FROM rows;
