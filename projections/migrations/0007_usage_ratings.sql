@@ -156,11 +156,16 @@ CREATE VIEW unpriced_usage AS
 SELECT site_id, customer_id, gpu_model, min(interval_start) AS since, count(*) AS usages
 FROM usage WHERE state = 'held' GROUP BY site_id, customer_id, gpu_model;
 
+-- What runs long past its stated duration is an alert about a workload.
+ALTER TABLE alerts ADD COLUMN workload_id text;
+CREATE INDEX alerts_by_workload ON alerts (workload_id, raised_at DESC, alert_id DESC)
+    WHERE workload_id IS NOT NULL;
+
 CREATE VIEW all_alerts AS
-SELECT alert_id, site_id, kind, severity, unit_id, detail, raised_at, cleared_at, clear_reason
+SELECT alert_id, site_id, kind, severity, unit_id, workload_id, detail, raised_at, cleared_at, clear_reason
 FROM alerts
 UNION ALL
-SELECT 'site_silent/' || site_id, site_id, 'site_silent', 'critical', NULL,
+SELECT 'site_silent/' || site_id, site_id, 'site_silent', 'critical', NULL, NULL,
        format('Nothing was collected since %s: %s ratings of %s customers (%s%s), %s USD, wait for it '
               'and are on no invoice. To bill what is known: POST /api/v1/sites/%s/waivers.',
               to_char(silent_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), ratings,
@@ -171,7 +176,7 @@ SELECT 'site_silent/' || site_id, site_id, 'site_silent', 'critical', NULL,
 FROM silent_sites
 UNION ALL
 SELECT concat_ws('/', 'usage_unpriced', site_id, customer_id, gpu_model), site_id, 'usage_unpriced',
-       'warning', NULL,
+       'warning', NULL, NULL,
        format('%s usages of %s by %s since %s have no price: the tariff lacks the model and no list '
               'price was quoted. They are rated when a tariff with the model is published to %s, '
               'effective by then.', usages, gpu_model, customer_id,
@@ -188,8 +193,11 @@ SELECT
     unit_id,
     detail,
     raised_at,
-    cleared_at
+    cleared_at,
+    workload_id
 FROM public.all_alerts;
+COMMENT ON COLUMN analytics.alerts.unit_id IS 'The unit it is about; null for a workload or the site';
+COMMENT ON COLUMN analytics.alerts.workload_id IS 'The workload it is about; null for a unit or the site';
 
 CREATE VIEW analytics.unbilled_usage AS
 SELECT
