@@ -32,8 +32,8 @@ class Record:
 def record_of(topic: Topic, message: Message) -> Record:
     try:
         found = message.headers() or ()
-    except UnicodeDecodeError:  # one name is no UTF-8, and the client then gives out none of them
-        found = ()
+    except (UnicodeDecodeError, SystemError):
+        found = ()  # one name is no UTF-8: the client trips over it, and gives out none of them
     pairs = found.items() if isinstance(found, dict) else found
     return Record(
         topic.name,

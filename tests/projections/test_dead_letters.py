@@ -270,7 +270,8 @@ def test_what_is_kept_no_longer_is_passed(stack: Stack) -> None:
         for number in range(PARTITIONS)
         if stack.ends()[dlq(DECISIONS), number] > 2
     ]
-    deleted = AdminClient({"bootstrap.servers": stack.kafka}).delete_records([place])
+    admin = AdminClient({"bootstrap.servers": stack.kafka})  # its death would end its requests
+    deleted = admin.delete_records([place])
     assert deleted[place].result(30).low_watermark == 2
     stack.forget()
     stack.project()
