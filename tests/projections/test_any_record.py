@@ -20,7 +20,8 @@ def test_no_record_stops_the_read_models(stack: Stack) -> None:
             headers = [(name, value) for name, value in record.headers if name != "\ud800"]
             stack.produce(OutRecord(log, record.key, record.value, headers, home))  # type: ignore[arg-type]
     stack.flush()
-    stack.project()
+    stack.project()  # which writes dead letters
+    stack.project()  # and reads them
     assert stack.is_caught_up()
     assert refusals(SITES).total() > RECORDS // 4
     letters = stack.dead_letters(DECISIONS)  # of the other logs the agents write them
