@@ -20,14 +20,9 @@ from pydantic import (
     StringConstraints,
 )
 
-from schemas.envelope import MAX_TIME_MS
+from schemas.envelope import MAX_TIME_MS, RFC3339, moment_of
 
 MICROS = 1_000_000
-RFC3339 = (
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}"
-    r"(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
-)
-_RFC3339 = re.compile(RFC3339)
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _INTEGER = re.compile(r"-?[0-9]+")
 
@@ -82,12 +77,7 @@ def _on_the_logs_scale(moment: datetime) -> datetime:
 
 
 def _from_rfc3339(given: object) -> object:
-    """pydantic would take a number, or a text of digits, for seconds since 1970."""
-    if isinstance(given, datetime):
-        return given
-    if not isinstance(given, str) or not _RFC3339.fullmatch(given):
-        raise ValueError("Must be an RFC 3339 time with a zone, such as 2024-05-08T12:00:00Z")
-    return datetime.fromisoformat(given.upper())
+    return given if isinstance(given, datetime) else moment_of(given)
 
 
 def _from_decimal(given: object) -> object:

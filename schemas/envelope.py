@@ -6,6 +6,7 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-proto
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -23,6 +24,11 @@ _SPEC_VERSION = b"1.0"
 _IDS = uuid.UUID("6f1c2a5e-4b0e-5d0a-9b7e-2f0d6c1a8e34")  # namespace for ids that are no UUIDs
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_TIME_MS = 253_402_300_799_999  # the last millisecond of 9999, where RFC 3339 ends
+RFC3339 = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}"
+    r"(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+)
+_RFC3339 = re.compile(RFC3339)
 MAX_ATTRIBUTE_BYTES = 16 * 1024  # every answer repeats its question's id and correlation id
 _READ = frozenset(
     {
@@ -195,6 +201,17 @@ def source_prefix(agent: str) -> str:
 def subject_of(event: Event) -> str:
     """The most specific id in the event, else its key."""
     return cast(str, getattr(event, _subject_field(type(event))))
+
+
+def moment_of(text: object) -> datetime:
+    """What people and their programs send for a time: an RFC 3339 text with a zone, nothing else.
+
+    Stricter than `from_rfc3339`: no number, and no text of digits, is taken for seconds since 1970.
+    Raises ValueError with a sentence.
+    """
+    if not isinstance(text, str) or not _RFC3339.fullmatch(text):
+        raise ValueError("Must be an RFC 3339 time with a zone, such as 2024-05-08T12:00:00Z")
+    return datetime.fromisoformat(text.upper())
 
 
 @lru_cache(maxsize=1024)

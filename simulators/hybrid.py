@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import queue
-import re
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -40,7 +39,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from schemas.envelope import rfc3339
+from schemas.envelope import RFC3339, moment_of, rfc3339
 from schemas.events import intake, sites
 from schemas.topics import Event
 from simulators.simulation import Position, Request, Simulation
@@ -49,10 +48,6 @@ ANSWER_TIMEOUT_S = 10.0
 MAX_BODY_BYTES = 64 * 1024
 # The gateway's bounds, so that what is taken here is taken there; a test compares them.
 MAX_GPUS = 100_000
-RFC3339 = (
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}"
-    r"(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
-)
 MAX_DURATION_S = 366 * 86_400
 MAX_PRIORITY = 1_000_000
 MAX_PRICE_USD = 100_000
@@ -71,17 +66,10 @@ def _on_the_logs_scale(moment: datetime) -> datetime:
     return moment
 
 
-def _from_rfc3339(given: object) -> object:
-    """pydantic would take a number, or a text of digits, for seconds since 1970."""
-    if not isinstance(given, str) or not re.fullmatch(RFC3339, given):
-        raise ValueError("Must be an RFC 3339 time with a zone, such as 2024-05-08T12:00:00Z")
-    return datetime.fromisoformat(given.upper())
-
-
 _Moment = Annotated[
     AwareDatetime,
     AfterValidator(_on_the_logs_scale),
-    BeforeValidator(_from_rfc3339),
+    BeforeValidator(moment_of),
     Field(json_schema_extra={"pattern": RFC3339}),
 ]
 _Id = Annotated[str, StringConstraints(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]*$")]
