@@ -139,6 +139,12 @@ class CurtailmentRequest(Body):
     curtailment_id: Identifier | None = None
 
 
+class ClockCorrection(Body):
+    now: Plannable = Field(description="What the site's clock is set to, forwards or back")
+    corrected_by: Text = Field(default="operator", description="Who sets it")
+    reason: Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")] = ""
+
+
 class AcceptedWorkload(BaseModel):
     workload_id: str
     position: str = Field(description="Send it back as HCP-Min-Position to read your own write")
@@ -146,6 +152,11 @@ class AcceptedWorkload(BaseModel):
 
 class AcceptedCurtailment(BaseModel):
     curtailment_id: str
+    position: str = Field(description="Send it back as HCP-Min-Position to read your own write")
+
+
+class AcceptedClockCorrection(BaseModel):
+    site_id: str
     position: str = Field(description="Send it back as HCP-Min-Position to read your own write")
 
 
@@ -289,6 +300,38 @@ async def lift_curtailment(gateway: Gateway, row: Row) -> AcceptedCurtailment:
     )
     position = await publish(gateway, event, fresh_identity(curtailment_id, at_ms))
     return AcceptedCurtailment(curtailment_id=curtailment_id, position=position)
+
+
+async def correct_clock(
+    gateway: Gateway,
+    site_id: str,
+    body: ClockCorrection,
+    raw_body: bytes,
+    headers: Mapping[str, str],
+) -> AcceptedClockCorrection:
+    """Publish what the site's clock is to be."""
+    fresh = fresh_identity(site_id, await site_now_ms(gateway, site_id))
+
+    async def act(identity: Identity) -> AcceptedClockCorrection:
+        event = sites.ClockCorrected(
+            site_id=site_id,
+            at=identity.at_ms,
+            now=to_ms(body.now),
+            corrected_by=body.corrected_by,
+            reason=body.reason,
+        )
+        position = await publish(gateway, event, identity)
+        return AcceptedClockCorrection(site_id=site_id, position=position)
+
+    return await once(
+        gateway.database,
+        scope=f"POST /sites/{site_id}/clock",
+        headers=headers,
+        raw_body=raw_body,
+        fresh=fresh,
+        act=act,
+        answer=AcceptedClockCorrection,
+    )
 
 
 async def require_site(gateway: Gateway, site_id: str) -> None:

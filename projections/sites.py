@@ -2,7 +2,8 @@
 
 Every configuration is kept with its place in the log, and the newest that routing did not refuse
 counts: refusing one brings back the one before. So do the newest ticks of a site's clock: one that
-routing refuses, from a far future say, does not stay.
+routing refuses, from a far future say, does not stay. An operator's correction of the clock is kept
+for ever; ticks before it count no more.
 
 Where the log stood when routing closed an hour is kept too: it tells when something on the log was
 said, whatever time it gives itself (SQL: `site_time`).
@@ -30,6 +31,14 @@ TICKS = Table(
     key=("site_id", "slot"),
     columns=("site_id", "slot", "partition", "offset", "at", "rejected"),
 )
+CORRECTIONS = Table(
+    "site_clock_corrections",
+    key=("partition", "offset"),
+    columns=(
+        *("partition", "offset", "site_id", "corrected_at", "now"),
+        *("corrected_by", "reason", "rejected"),
+    ),
+)
 HOURS = Table(
     "site_hours",
     key=("site_id", "closed_until"),
@@ -45,6 +54,8 @@ def operations(record: LogRecord) -> list[Operation]:
             return [Put(CONFIGURATIONS, _configuration(record, event))]
         case sites.TimePassed() as event:
             return [Put(TICKS, _tick(record, event))]
+        case sites.ClockCorrected() as event:
+            return [Put(CORRECTIONS, _correction(record, event))]
         case sites.HourClosed() as event:
             return [Insert(HOURS, _hour(record, event))]
         case sites.InputRejected() as event:
@@ -80,6 +91,19 @@ def _tick(record: LogRecord, event: sites.TimePassed) -> dict[str, object]:
     }
 
 
+def _correction(record: LogRecord, event: sites.ClockCorrected) -> dict[str, object]:
+    return {
+        "partition": record.partition,
+        "offset": record.offset,
+        "site_id": event.site_id,
+        "corrected_at": moment(event.at),
+        "now": moment(event.now),
+        "corrected_by": event.corrected_by,
+        "reason": event.reason,
+        "rejected": False,
+    }
+
+
 def _hour(record: LogRecord, event: sites.HourClosed) -> dict[str, object]:
     return {
         "site_id": event.site_id,
@@ -94,6 +118,7 @@ def _refused(site_id: str, cause: Cause) -> list[Operation]:
     place = {"partition": (cause.partition,), "offset": (cause.offset,)}
     return [
         Update(CONFIGURATIONS, (cause.partition, cause.offset), {"rejected": True}),
+        Update(CORRECTIONS, (cause.partition, cause.offset), {"rejected": True}),
         Update(TICKS, (site_id, cause.offset % SLOTS), {"rejected": True}, where=place),
     ]
 
@@ -101,10 +126,16 @@ def _refused(site_id: str, cause: Cause) -> list[Operation]:
 READ_MODEL = ReadModel(
     name="sites",
     doc="Sites as configured, their clocks, and through views their planned power.",
-    tables=(CONFIGURATIONS, TICKS, HOURS),
+    tables=(CONFIGURATIONS, TICKS, CORRECTIONS, HOURS),
     topics=(SITES,),
     reads=frozenset(
-        {sites.SiteConfigured, sites.TimePassed, sites.HourClosed, sites.InputRejected}
+        {
+            sites.SiteConfigured,
+            sites.TimePassed,
+            sites.ClockCorrected,
+            sites.HourClosed,
+            sites.InputRejected,
+        }
     ),
     operations=operations,
     owner=__name__,

@@ -173,23 +173,19 @@ def _asked(
 
 
 def _rejected(event: sites.WorkloadRejected) -> Update:
-    return Update(
-        WORKLOADS,
-        (event.workload_id,),
-        {
-            "state": "rejected",
-            "reason": event.reason,
-            "detail": event.detail,
-            "ended_at": moment(event.at),
-        },
-        where={"site_id": (event.site_id,), "state": ("queued",), "reason": (_PENDING,)},
-    )
+    where = {"site_id": (event.site_id,), "state": ("queued",), "reason": (_PENDING,)}
+    return Update(WORKLOADS, (event.workload_id,), _rejection(event), where=where)
 
 
 def _rejected_by_pool(event: intake.WorkloadRejected) -> Update:
-    """Brokering rejects nothing that a site has. It tells the submission's time as well, which
-    whoever sent it may not have known."""
-    values = {
+    """Brokering rejects nothing that a site has."""
+    where = {"site_id": (None,), "state": ("queued",)}
+    return Update(WORKLOADS, (event.workload_id,), _rejection(event), where=where)
+
+
+def _rejection(event: sites.WorkloadRejected | intake.WorkloadRejected) -> Row:
+    """With the submission's time, which whoever sent it may not have known."""
+    values: Row = {
         "state": "rejected",
         "reason": event.reason,
         "detail": event.detail,
@@ -197,8 +193,7 @@ def _rejected_by_pool(event: intake.WorkloadRejected) -> Update:
     }
     if event.submitted_at is not None:
         values["submitted_at"] = moment(event.submitted_at)
-    where = {"site_id": (None,), "state": ("queued",)}
-    return Update(WORKLOADS, (event.workload_id,), values, where=where)
+    return values
 
 
 def _withdrawn(event: intake.WorkloadReleased) -> Update:

@@ -111,6 +111,7 @@ SITES = Topic(
                 sites.CurtailmentLifted,
                 sites.EnergyMetered,
                 sites.TimePassed,
+                sites.ClockCorrected,
             ),
             "brokering": (sites.WorkloadSubmitted, sites.WorkloadCancelled),
             "optimization": (sites.PowerPlanProposed,),

@@ -11,6 +11,7 @@ from typing import cast
 
 from schemas.envelope import Envelope
 from schemas.events.sites import (
+    ClockCorrected,
     HourClosed,
     InputRejected,
     SitesEvent,
@@ -24,7 +25,7 @@ from simulators.world import Report, World
 
 OPERATOR = "/hcp/gateway"
 """Source of what an operator asks for."""
-CLOCK_TOLD: tuple[type[SitesEvent], ...] = (TimePassed, HourClosed, InputRejected)
+CLOCK_TOLD: tuple[type[SitesEvent], ...] = (TimePassed, ClockCorrected, HourClosed, InputRejected)
 
 
 @dataclass(slots=True)
@@ -53,8 +54,9 @@ class SiteSimulation:
         """An event found in the log: an agent's, or our own from before this process began.
 
         What another producer reports is about other hardware than ours, and may be nonsense, its
-        ticks too: where they move the site's clock, routing says so. A unit that an operator
-        registers is ours to play once routing uses it.
+        ticks too: where they move the site's clock, routing says so. A correction of the clock is
+        believed: routing takes every one that is a time. A unit that an operator registers is ours
+        to play once routing uses it.
 
         event: None when nothing but its being there matters
         """
@@ -64,9 +66,11 @@ class SiteSimulation:
         if event is None:
             return
         told = _clock_told(event, ours=ours)
-        if told is not None:
+        if isinstance(event, ClockCorrected):
+            self.now = event.now
+        elif told is not None:
             self.now = max(told, self.now or told)
-        if ours or envelope.cause is not None:
+        if ours or envelope.cause is not None or isinstance(event, ClockCorrected):
             self.world.apply(event)
         elif isinstance(event, UnitRegistered) and envelope.source == OPERATOR:
             self.world.offer(event, envelope.id)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from schemas.events.sites import (
+    ClockCorrected,
     EnergyMetered,
     MeterReading,
     SiteConfigured,
@@ -277,6 +278,17 @@ class World:
             if unit is not None:
                 unit.meter.report(reading.energy_wh, reading.work_th)
 
+    def _correct_clock(self, event: ClockCorrected) -> None:
+        """Hardware runs on by the corrected clock; what was read ahead of it stays read."""
+        for feeder_id, until in self.feeders.items():
+            self.feeders[feeder_id] = min(until, event.now)
+        meters = [
+            *(asic.meter for asic in self.asics.values()),
+            *(gpu.meter for gpu in self.gpus.values()),
+        ]
+        for meter in meters:
+            meter.changed_at = min(meter.changed_at, event.now)
+
     def _readings(self, feeder_id: str, until: int) -> Iterator[MeterReading]:
         for unit_id in self._units_of.get(feeder_id, ()):
             unit = self.asics.get(unit_id) or self.gpus[unit_id]
@@ -381,6 +393,7 @@ _FOLDS: dict[type[SitesEvent], Callable[[World, Any], None]] = {
     UnitFailed: World._failed,
     UnitRecovered: World._recovered,
     EnergyMetered: World._metered,
+    ClockCorrected: World._correct_clock,
 }
 """Everything else, such as prices, plans and the queue, is not the hardware's business."""
 

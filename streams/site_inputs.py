@@ -18,6 +18,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from schemas.events.sites import (
+    ClockCorrected,
     CurtailmentLifted,
     CurtailmentRequested,
     EnergyMetered,
@@ -72,6 +73,7 @@ KINDS = ("training", "inference", "batch", "interactive")
 
 INPUTS: frozenset[type] = frozenset(
     (
+        ClockCorrected,
         CurtailmentLifted,
         CurtailmentRequested,
         EnergyMetered,
@@ -102,10 +104,12 @@ class Tick(NamedTuple):
     now: the clock after it; doubted: the refused time that a next tick can confirm; refusal: why
     the clock did not follow. Equal time is no refusal.
 
-    The first tick is believed. A tick more than `MAX_JUMP_MS` ahead is refused (`clock_jump`), so
-    that one wrong message cannot send a site into a future from which there is no way back. A site
-    that really stood still for longer goes on with the second tick: one that directly follows the
-    refused one, later by at most `MAX_JUMP_MS`, confirms it. A believed tick ends the doubt.
+    The first tick is measured by when the site was configured, each later one by the clock. One
+    that is more than `MAX_JUMP_MS` from it is refused (`clock_jump`), so that one wrong message
+    cannot send a site into another time. A site that really stood still for longer goes on with the
+    second tick: one that directly follows the refused one, later by at most `MAX_JUMP_MS`, confirms
+    it. A believed tick ends the doubt. From a time that two wrong ticks agreed on, an operator
+    brings a site back (`ClockCorrected`).
     """
 
     now: int | None
@@ -124,19 +128,24 @@ def refusal_of(event: SitesEvent) -> Refusal | None:
     return name_refusal(event) or (None if check is None else check(event))
 
 
-def tick(now: int | None, doubted: int | None, at: int) -> Tick:
-    """The clock after a `TimePassed` that `refusal_of` does not refuse; see `Tick`."""
-    if now is None:
+def tick(now: int | None, doubted: int | None, at: int, configured_at: int | None) -> Tick:
+    """The clock after a `TimePassed` that `refusal_of` does not refuse; see `Tick`.
+
+    configured_at: when the site was configured; None where that was not remembered
+    """
+    since = configured_at if now is None else now
+    if since is None:
         return Tick(at, None, None)
-    if at < now:
+    if now is not None and at < now:
         told = f"The site's clock stands at {now} ms; {at} ms is before."
         return Tick(now, doubted, Refusal("clock_backwards", told))
     confirmed = doubted is not None and doubted < at <= doubted + MAX_JUMP_MS
-    if at - now <= MAX_JUMP_MS or confirmed:
+    if abs(at - since) <= MAX_JUMP_MS or confirmed:
         return Tick(at, None, None)
+    stands = " was configured" if now is None else "'s clock stands"
     told = (
-        f"The site's clock stands at {now} ms; {at} ms is more than {MAX_JUMP_MS // DAY_MS} days "
-        "ahead. A second tick soon after it would confirm it."
+        f"The site{stands} at {since} ms; {at} ms is more than {MAX_JUMP_MS // DAY_MS} days "
+        "from it. A second tick soon after it would confirm it."
     )
     return Tick(now, at, Refusal(CLOCK_JUMP, told))
 
@@ -316,6 +325,10 @@ def _curtailment(event: CurtailmentRequested) -> Refusal | None:
     )
 
 
+def _correction(event: ClockCorrected) -> Refusal | None:
+    return _outside("bad_time", "now", event.now, 0, MAX_TIME_MS)
+
+
 def _configuration(event: SiteConfigured) -> Refusal | None:
     if not 0 < len(event.feeders) <= MAX_FEEDERS or _repeats(
         [feeder.feeder_id for feeder in event.feeders]
@@ -344,6 +357,7 @@ def _repeats(names: Sequence[str]) -> bool:
 
 
 CHECKS: dict[type, Callable[..., Refusal | None]] = {
+    ClockCorrected: _correction,
     CurtailmentRequested: _curtailment,
     EnergyMetered: _energy,
     HashpricePublished: _hashprice,

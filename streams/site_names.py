@@ -89,6 +89,7 @@ _FEEDER: Named = (hardware_refusal, "bad_feeder_id", "feeder_id")
 _REASON: Named = (_text, "text_too_long", "reason")
 
 NAMES: dict[type[Any], tuple[Named, ...]] = {
+    sites.ClockCorrected: ((_label, "bad_name", "corrected_by"), _REASON),
     sites.CurtailmentLifted: (_CURTAILMENT, _REASON),
     sites.CurtailmentRequested: (_CURTAILMENT, _REASON),
     sites.EnergyMetered: (_FEEDER,),

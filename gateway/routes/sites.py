@@ -7,11 +7,13 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from gateway import queries
+from gateway import commands, queries
+from gateway.commands import AcceptedClockCorrection, ClockCorrection
 from gateway.context import Gateway
 from gateway.database import Row
-from gateway.endpoints import Call, NoBody, Query, get
+from gateway.endpoints import Call, Endpoint, NoBody, Query, get
 from gateway.errors import NotFound
+from gateway.kept_answers import IDEMPOTENCY_KEY, key_faults
 from gateway.pages import Order, Page, PageQuery
 from gateway.values import Money, Number, Text, Time, money
 
@@ -143,6 +145,15 @@ async def read_plan(gateway: Gateway, call: Call[Query, NoBody]) -> PowerPlan:
     )
 
 
+async def correct_clock(
+    gateway: Gateway, call: Call[Query, ClockCorrection]
+) -> AcceptedClockCorrection:
+    site = await site_row(gateway, call.path["site_id"])
+    return await commands.correct_clock(
+        gateway, site["site_id"], call.body, call.raw_body, call.headers
+    )
+
+
 async def list_capacity(gateway: Gateway, call: Call[CapacityQuery, NoBody]) -> Page[SiteCapacity]:
     query = call.query
     wanted, after = query.site_id, CAPACITY_BY_ID.after(query)
@@ -215,6 +226,20 @@ ENDPOINTS = (
         answer=PowerPlan,
         summary="The newest power plan: modes, headroom, shadow prices, bound",
         tag=TAG,
+    ),
+    Endpoint(
+        method="POST",
+        path="/sites/{site_id}/clock",
+        summary="Set a site's clock that wrong ticks have moved",
+        tag=TAG,
+        answer=AcceptedClockCorrection,
+        handler=correct_clock,
+        query=Query,
+        body=ClockCorrection,
+        status=HTTPStatus.ACCEPTED,
+        problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+        header_faults=key_faults,
+        headers=(IDEMPOTENCY_KEY,),
     ),
     get(
         "/capacity",

@@ -457,6 +457,7 @@ class UsageCollected:
     at: When it happened; metering writes the site's clock
     site_id: The site
     collected_until: Not included
+    corrected: An operator set the site's clock back: hours from here on come once more
     """
 
     FULL_NAME: ClassVar[str] = "hcp.accounts.v1.UsageCollected"
@@ -465,6 +466,7 @@ class UsageCollected:
     at: int
     site_id: str
     collected_until: int
+    corrected: bool = False
 
     def to_record(self) -> Record:
         return {
@@ -472,6 +474,7 @@ class UsageCollected:
             "at": self.at,
             "site_id": self.site_id,
             "collected_until": self.collected_until,
+            "corrected": self.corrected,
         }
 
     @classmethod
@@ -481,6 +484,7 @@ class UsageCollected:
             at=record["at"],
             site_id=record["site_id"],
             collected_until=record["collected_until"],
+            corrected=record["corrected"],
         )
 
 

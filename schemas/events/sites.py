@@ -356,6 +356,46 @@ class BillingDifferenceFound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClockCorrected:
+    """An operator set a site's clock, which wrong ticks had moved. From here on the site's time is
+    `now`.
+
+    site_id: The site
+    at: When it happened, in the producer's time
+    now: What the site's clock is set to, forwards or back
+    corrected_by: Who did it
+    reason: Why, in words
+    """
+
+    FULL_NAME: ClassVar[str] = "hcp.sites.v1.ClockCorrected"
+
+    site_id: str
+    at: int
+    now: int
+    corrected_by: str
+    reason: str = ''
+
+    def to_record(self) -> Record:
+        return {
+            "site_id": self.site_id,
+            "at": self.at,
+            "now": self.now,
+            "corrected_by": self.corrected_by,
+            "reason": self.reason,
+        }
+
+    @classmethod
+    def from_record(cls, record: Record) -> ClockCorrected:
+        return cls(
+            site_id=record["site_id"],
+            at=record["at"],
+            now=record["now"],
+            corrected_by=record["corrected_by"],
+            reason=record["reason"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CurtailmentLifted:
     """A curtailment ended before its time.
 
@@ -1490,6 +1530,7 @@ class WorkloadRejected:
     customer_id: Who asked
     reason: A code, for example no_such_model
     detail: A sentence for people
+    submitted_at: Event time of the submission, as the site counts it; null in older records
     """
 
     FULL_NAME: ClassVar[str] = "hcp.sites.v1.WorkloadRejected"
@@ -1500,6 +1541,7 @@ class WorkloadRejected:
     customer_id: str
     reason: str
     detail: str
+    submitted_at: int | None = None
 
     def to_record(self) -> Record:
         return {
@@ -1509,6 +1551,7 @@ class WorkloadRejected:
             "customer_id": self.customer_id,
             "reason": self.reason,
             "detail": self.detail,
+            "submitted_at": self.submitted_at,
         }
 
     @classmethod
@@ -1520,6 +1563,7 @@ class WorkloadRejected:
             customer_id=record["customer_id"],
             reason=record["reason"],
             detail=record["detail"],
+            submitted_at=record["submitted_at"],
         )
 
 
@@ -1744,6 +1788,7 @@ SitesEvent = (
     AlertCleared
     | AlertRaised
     | BillingDifferenceFound
+    | ClockCorrected
     | CurtailmentLifted
     | CurtailmentMet
     | CurtailmentRequested
@@ -1780,6 +1825,7 @@ EVENTS: tuple[type[SitesEvent], ...] = (
     AlertCleared,
     AlertRaised,
     BillingDifferenceFound,
+    ClockCorrected,
     CurtailmentLifted,
     CurtailmentMet,
     CurtailmentRequested,

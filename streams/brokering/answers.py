@@ -16,8 +16,8 @@ from schemas.events.intake import WorkloadForwarded, WorkloadSubmitted
 from streams.brokering.selection import Choice, Wait
 from streams.brokering.state import State, Waiting
 from streams.refusal import Refusal
-from streams.site_inputs import MAX_JUMP_MS, possible_time
 from streams.site_names import shown
+from streams.site_times import time_among
 
 Answer = (
     sites.WorkloadSubmitted
@@ -28,13 +28,6 @@ Answer = (
     | intake.WorkloadRejected
     | intake.InputRejected
 )
-
-
-def time_among(now: int | None, at: int) -> int:
-    """`at`, unless a clock that stands at `now` cannot be near it."""
-    if now is not None and abs(at - now) > MAX_JUMP_MS:
-        return now
-    return possible_time(at)
 
 
 def to_site(state: State, event: WorkloadSubmitted, site_id: str) -> sites.WorkloadSubmitted:

@@ -11,6 +11,7 @@ from schemas.events.accounts import AccountsEvent
 from streams.invoicing.contracts import contract_of, tariff_of
 from streams.invoicing.holding import hold, release
 from streams.invoicing.invoices import add
+from streams.invoicing.periods import period_at
 from streams.invoicing.state import Draft, State
 from streams.invoicing.usage import forget, remember
 from streams.refusal import RefusedInput
@@ -55,6 +56,18 @@ def _collect(state: State, event: accounts.UsageCollected) -> None:
     state.watermarks[event.site_id] = event.collected_until
     state.waived.pop(event.site_id, None)  # it is back, and waited for again
     forget(state, event.site_id, event.collected_until)
+    if event.corrected:
+        _reopen(state, event.collected_until)
+
+
+def _reopen(state: State, at: int) -> None:
+    """What a wrong clock has closed ahead of `at` is open again, for invoices of their own: those
+    that were drafted stand."""
+    for contract in state.contracts.values():
+        _, end = period_at(contract.billing_period, at)
+        if contract.billed_until > end:
+            contract.billed_until = end
+            contract.reopened += 1
 
 
 def _close(state: State, event: accounts.BillingPeriodClosed) -> None:

@@ -54,7 +54,7 @@ def invoices(
     """One for each part."""
     contract = state.contracts[contract_id]
     for index, part in enumerate(period.parts, 1):
-        invoice_id = _invoice_id(state.customer_id, contract_id, start, index)
+        invoice_id = _invoice_id(state.customer_id, contract_id, contract, start, index)
         yield InvoiceDrafted(
             customer_id=state.customer_id,
             at=at,
@@ -68,12 +68,16 @@ def invoices(
         )
 
 
-def _invoice_id(customer_id: str, contract_id: str, start: int, part: int) -> str:
-    """Customers name their contracts themselves, so a contract_id alone says nothing.
+def _invoice_id(
+    customer_id: str, contract_id: str, contract: Contract, start: int, part: int
+) -> str:
+    """Customers name their contracts themselves, so a contract_id alone says nothing. A period that
+    was reopened has invoices of its own.
 
     As JSON: no separator is safe inside ids that people choose.
     """
-    return str(uuid5(INVOICE, json.dumps([customer_id, contract_id, start, part])))
+    again = [contract.reopened] if contract.reopened else []
+    return str(uuid5(INVOICE, json.dumps([customer_id, contract_id, start, part, *again])))
 
 
 def _number(customer_id: str, contract: Contract, start: int, invoice_id: str) -> str:

@@ -37,7 +37,8 @@ class Tariff:
 
 @dataclass(slots=True, kw_only=True)
 class Contract:
-    """billed_until: end of the newest period drafted; closing: the sites of that period."""
+    """billed_until: end of the newest period drafted; closing: the sites of that period; reopened:
+    how often a site's clock was set back behind it, and periods came once more."""
 
     tariff_id: str
     starts_at: int
@@ -45,6 +46,7 @@ class Contract:
     grace_s: int
     auto_finalize: bool
     billed_until: int = 0
+    reopened: int = 0
     closing: dict[str, None] = field(default_factory=dict)
 
 
@@ -127,7 +129,7 @@ class State:
     recorded: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
 
     def is_news(self, event: UsageCollected) -> bool:
-        return event.collected_until > self.watermarks.get(event.site_id, -1)
+        return event.corrected or event.collected_until > self.watermarks.get(event.site_id, -1)
 
     def waited_until(self) -> dict[str, int]:
         """By site, up to when nothing more of it holds up a period."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from schemas.events import sites
 from schemas.events.accounts import UsageCollected, UsageRecorded
 from schemas.events.sites import SitesEvent
-from streams.metering import differences
+from streams.metering import clock, differences
 from streams.metering.collection import collectable_until, watermarks
 from streams.metering.evolution import clocked, is_failed_switch
 from streams.metering.intervals import HOUR_MS
@@ -15,10 +15,12 @@ from streams.metering.usage import energy, gpu_time
 Answer = UsageRecorded | UsageCollected | sites.BillingDifferenceFound
 
 
-def decide(state: State, event: SitesEvent) -> list[Answer]:
+def decide(state: State, event: SitesEvent) -> list[Answer]:  # noqa: PLR0911 - a row a type
     match event:
         case sites.TimePassed() if state.now is not None:
             return _collect(state, event.at, state.closed_until)
+        case sites.ClockCorrected():
+            return list(clock.watermarks(state, event.now, at=event.now))
         case sites.HourClosed() if state.now is not None:
             closed_until = max(state.closed_until, event.closed_until)
             return [*_close(state, event), *_collect(state, state.now, closed_until)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from schemas.events import sites
 from schemas.events.sites import SitesEvent
+from streams.metering import clock
 from streams.metering.collection import collectable_until, forget
 from streams.metering.differences import bill, forget_prices, late_price, reprice
 from streams.metering.intervals import beyond_jump_ms, floor_to
@@ -20,6 +21,7 @@ from streams.refusal import CLOCK_JUMP, RefusedInput
 from streams.site_memory import with_price
 
 COUNTED = (
+    sites.ClockCorrected,
     sites.EnergyMetered,
     sites.PowerPricePublished,
     sites.SiteConfigured,
@@ -29,17 +31,22 @@ COUNTED = (
 """Inputs that metering takes into account, unless they are refused."""
 
 
-def evolve(state: State, event: SitesEvent | RefusedInput[SitesEvent]) -> State:
+def evolve(  # noqa: PLR0912 - one row a type
+    state: State, event: SitesEvent | RefusedInput[SitesEvent]
+) -> State:
     if isinstance(event, RefusedInput):
         _refuse(state, event)
         return state
     match event:
         case sites.SiteConfigured():
             state.feeders = dict.fromkeys(feeder.feeder_id for feeder in event.feeders)
+            state.configured_at = event.at
         case sites.UnitRegistered():
             state.units[event.unit_id] = Unit(event.kind, event.feeder_id)
         case sites.TimePassed():
             _advance(state, event)
+        case sites.ClockCorrected():
+            clock.correct(state, event.now)
         case sites.HourClosed() if state.now is not None:
             _closed(state, event.closed_until, state.now)
         case sites.PowerPricePublished():

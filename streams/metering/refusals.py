@@ -15,6 +15,7 @@ from streams.refusal import Refusal
 from streams.site_inputs import refusal_of, tick
 from streams.site_names import shown
 from streams.site_rules import price_refusal, registration_refusal
+from streams.site_times import time_refusal
 
 
 def concerns(_state: State, event: SitesEvent) -> bool:
@@ -26,13 +27,17 @@ def judge(state: State, event: SitesEvent) -> Refusal | None:
     a clock that jumps or goes back, or more than a site holds."""
     if not state.feeders and not isinstance(event, sites.SiteConfigured):
         return Refusal("unknown_site", f"Site {state.site_id!r} was never configured.")
-    return refusal_of(event) or _judge_here(state, event)
+    return (
+        refusal_of(event)
+        or _judge_here(state, event)
+        or time_refusal(event, state.now, state.configured_at)
+    )
 
 
 def _judge_here(state: State, event: SitesEvent) -> Refusal | None:
     match event:
         case sites.TimePassed():
-            return tick(state.now, state.doubted, event.at).refusal
+            return tick(state.now, state.doubted, event.at, state.configured_at).refusal
         case sites.UnitRegistered():
             known = state.units.get(event.unit_id)
             kind = None if known is None else known.kind

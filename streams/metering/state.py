@@ -50,6 +50,7 @@ class Placement:
     feeders: those that its units were on when it was placed; a unit that moves is emptied first
     list_price: dollars for a GPU-hour, as quoted when it was placed
     billed: False after a failed switch
+    recorded_until: where a clock that was wrong had stood: GPU time before is recorded already
     """
 
     workload_id: str
@@ -61,6 +62,7 @@ class Placement:
     starts_at: int
     ends_at: int | None = None
     billed: bool = True
+    recorded_until: int = 0
 
     @property
     def gpu_milli(self) -> int:
@@ -108,6 +110,7 @@ class State:
     """A site.
 
     feeders: those of its configuration; none before it was configured
+    configured_at: what the first tick is compared with, None in a state that is older than that
     now, doubted: the clock, None before its first tick, as in `streams.site_inputs.Tick`
     closed_until: routing has answered everything before; GPU time is recorded up to here
     collected_until: everything before is recorded and the customers were told
@@ -123,6 +126,7 @@ class State:
 
     site_id: str
     feeders: dict[str, None] = field(default_factory=dict)
+    configured_at: int | None = None
     now: int | None = None
     doubted: int | None = None
     closed_until: int = 0

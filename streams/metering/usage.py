@@ -33,7 +33,9 @@ def gpu_time(
     state: State, placement_id: str, placement: Placement, until: int, *, at: int
 ) -> Iterator[UsageRecorded]:
     """What is not recorded yet, up to `until`, in GPU-microseconds (gpu_milli x ms)."""
-    for start, end in hourly(max(placement.starts_at, state.closed_until), until):
+    for start, end in hourly(
+        max(placement.starts_at, placement.recorded_until, state.closed_until), until
+    ):
         yield _usage(
             state,
             placement_id,

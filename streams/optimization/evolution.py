@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from schemas.events.sites import (
     AlertRaised,
+    ClockCorrected,
     CurtailmentLifted,
     CurtailmentRequested,
     HashpricePublished,
@@ -56,6 +57,7 @@ UnitChange = UnitRegistered | UnitFailed | UnitDrained | UnitRecovered | AlertRa
 AiChange = WorkloadPlaced | WorkloadReleased | WorkloadRequeued
 MarketChange = (
     TimePassed
+    | ClockCorrected
     | PowerPricePublished
     | HashpricePublished
     | CurtailmentRequested
@@ -79,7 +81,9 @@ def apply(state: State, event: SitesEvent) -> str | None:  # noqa: PLR0912 - one
         return None
     match event:
         case TimePassed():
-            _pass_time(state, event)
+            _pass_time(state, event.at)
+        case ClockCorrected():
+            _pass_time(state, event.now)
         case PowerPricePublished():
             state.power_prices = with_price(state.power_prices, power_price(event), state.now)
         case HashpricePublished():
@@ -173,12 +177,12 @@ def _trigger(state: State, event: SitesEvent) -> str | None:
     return trigger
 
 
-def _pass_time(state: State, event: TimePassed) -> None:
-    state.now, state.doubted = event.at, None
-    state.power_prices = without_past(state.power_prices, event.at)
-    state.hashprices = without_past(state.hashprices, event.at)
+def _pass_time(state: State, now: int) -> None:
+    state.now, state.doubted = now, None
+    state.power_prices = without_past(state.power_prices, now)
+    state.hashprices = without_past(state.hashprices, now)
     if state.curtailments:
-        state.curtailments = open_curtailments(state.curtailments, event.at)
+        state.curtailments = open_curtailments(state.curtailments, now)
 
 
 def _assign(state: State, event: UnitModeAssigned) -> None:
@@ -206,6 +210,7 @@ def _configure(state: State, event: SiteConfigured) -> None:
     caps_w = {feeder.feeder_id: feeder.power_cap_w for feeder in event.feeders}
     if (state.power_cap_w, state.feeder_caps_w) != (event.power_cap_w, caps_w):
         state.pending_w += max(event.power_cap_w, 1)
+    state.configured_at = event.at
     state.power_cap_w = event.power_cap_w
     state.feeder_caps_w = caps_w
 

@@ -14,8 +14,10 @@ from streams.optimization.state import State
 from streams.refusal import Refusal
 from streams.site_inputs import refusal_of, tick
 from streams.site_rules import curtailment_refusal, price_refusal, registration_refusal
+from streams.site_times import time_refusal
 
 _MOVES_A_SITE = (
+    sites.ClockCorrected,
     sites.CurtailmentLifted,
     sites.CurtailmentRequested,
     sites.HashpricePublished,
@@ -38,13 +40,17 @@ def judge(state: State, event: SitesEvent) -> Refusal | None:
     """Of an input that `concerns` the adviser."""
     if state.power_cap_w is None and not isinstance(event, sites.SiteConfigured):
         return Refusal("unknown_site", f"Site {state.site_id!r} was never configured.")
-    return refusal_of(event) or _judge_here(state, event)
+    return (
+        refusal_of(event)
+        or _judge_here(state, event)
+        or time_refusal(event, state.now, state.configured_at)
+    )
 
 
 def _judge_here(state: State, event: SitesEvent) -> Refusal | None:  # noqa: PLR0911 - a row a type
     match event:
         case sites.TimePassed():
-            return tick(state.now, state.doubted, event.at).refusal
+            return tick(state.now, state.doubted, event.at, state.configured_at).refusal
         case sites.PowerPricePublished():
             return price_refusal(state.power_prices, event.interval_start, state.now)
         case sites.HashpricePublished():

@@ -57,6 +57,7 @@ class Basis:
 class State:
     """
     doubted: the time of a refused jump of the clock, see `streams.site_inputs.Tick`
+    configured_at: what the first tick is compared with, None in a state that is older than that
     power_cap_w: None until the site is configured; until then nothing else is kept
     gpu_feeders: the feeder of every GPU
     gpus: those that compute now
@@ -69,6 +70,7 @@ class State:
     site_id: str
     now: int | None = None
     doubted: int | None = None
+    configured_at: int | None = None
     power_cap_w: int | None = None
     feeder_caps_w: dict[str, int] = field(default_factory=dict)
     power_prices: list[Price] = field(default_factory=list)

@@ -16,6 +16,7 @@ from streams.routing.draft import Draft
 from streams.routing.index import choices, shapes
 from streams.routing.state import State, micros, usd
 from streams.site_inputs import refusal_of
+from streams.site_times import time_refusal
 
 MAX_QUEUED = 50_000
 """Waiting workloads of a site. The next submission is rejected with `queue_full`."""
@@ -31,7 +32,12 @@ class Asked(NamedTuple):
 
 
 def refuse_submission(state: State, event: WorkloadSubmitted) -> Refusal | None:
-    return refusal_of(event) or _impossible(state, _asked(event)) or _late_or_crowded(state, event)
+    return (
+        refusal_of(event)
+        or _impossible(state, _asked(event))
+        or _late_or_crowded(state, event)
+        or time_refusal(event, state.now, state.configured_at)
+    )
 
 
 def release_impossible(draft: Draft) -> None:

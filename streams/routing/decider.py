@@ -13,6 +13,7 @@ from schemas.events.sites import (
     AlertCleared,
     AlertRaised,
     BillingDifferenceFound,
+    ClockCorrected,
     CurtailmentLifted,
     CurtailmentMet,
     CurtailmentRequested,
@@ -46,7 +47,8 @@ from schemas.events.sites import (
     WorkloadSubmitted,
 )
 from streams.quantities import HOUR_MS
-from streams.routing import units
+from streams.refusal import CLOCK_JUMP
+from streams.routing import clock, units
 from streams.routing.admission import release_impossible
 from streams.routing.curtailment import answer_limits
 from streams.routing.draft import Answer, Draft
@@ -67,12 +69,16 @@ def decide(state: State, event: SitesEvent) -> list[Answer]:
     if not state.configured and not isinstance(event, SiteConfigured):
         return [_unknown_site(state, event)]
     refusal = refuse(state, event)
-    if refusal is not None:
+    if refusal is not None and refusal.reason != CLOCK_JUMP:
         return [_rejected(state, event, refusal.reason, refusal.detail)]
     draft = Draft(state, event)
     state.journal.begin()
     try:
-        _answer(draft, event)
+        if refusal is None:
+            _answer(draft, event)
+        else:
+            draft.emit(_rejected(state, event, refusal.reason, refusal.detail))
+            clock.doubted(draft, refusal.detail)
     finally:
         state.journal.rollback()
     return draft.answers
@@ -101,8 +107,12 @@ def _answer(draft: Draft, event: SitesEvent) -> None:  # noqa: PLR0912 - one row
         case WorkloadCancelled():
             _cancel(draft, event)
         case TimePassed():
+            clock.ticked(draft, before)
             if event.at != before:
                 _tick(draft, before, offer_changed)
+        case ClockCorrected():
+            clock.corrected(draft)
+            _tick(draft, before, offer_changed)
         case PowerPricePublished() | HashpricePublished():
             if prices != (state.power_price_micros, state.hashprice_micros):
                 place_waiting(draft)
@@ -226,6 +236,7 @@ def _unknown_site(state: State, event: SitesEvent) -> Answer:
             customer_id=event.customer_id,
             reason="unknown_site",
             detail=detail,
+            submitted_at=possible_time(event.at),
         )
     return _rejected(state, event, "unknown_site", detail)
 

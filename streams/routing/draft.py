@@ -115,9 +115,9 @@ class Draft:
         detail: str,
         workload_id: str | None = None,
     ) -> None:
-        """About a unit or a workload: once for it and the kind, until it is cleared."""
-        subject = unit_id if workload_id is None else workload_id
-        assert subject is not None
+        """About a unit, a workload or, with neither, the site: once for it and the kind, until
+        cleared."""
+        subject = workload_id or unit_id or self.state.site_id
         if f"{kind}/{subject}" in self.state.alerts:
             return
         self.emit(

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from schemas.events.sites import (
     AlertCleared,
     AlertRaised,
+    ClockCorrected,
     CurtailmentLifted,
     CurtailmentMet,
     CurtailmentRequested,
@@ -110,6 +111,7 @@ def _configure(state: State, event: SiteConfigured) -> None:
     journal = state.journal
     for name, value in (
         ("configured", True),
+        ("configured_at", event.at),
         ("pool", event.pool),
         ("power_cap_w", event.power_cap_w),
         ("feeder_caps_w", {feeder.feeder_id: feeder.power_cap_w for feeder in event.feeders}),
@@ -138,6 +140,16 @@ def _tick(state: State, event: TimePassed) -> None:
         if curtailment.ends_at <= event.at:
             journal.drop(state.curtailments, curtailment_id)
     journal.set(state.index, "limit_w", limit_w(state))
+
+
+def _correct_clock(state: State, event: ClockCorrected) -> None:
+    """What waits does so from here on, by the corrected clock."""
+    state.journal.set(state, "now", event.now)
+    state.journal.set(state, "doubted", None)
+    state.journal.set(state, "ticks", state.ticks + 1)
+    lifecycle.begin_to_wait(state, event.now)
+    prices.bring_into_force(state)
+    state.journal.set(state.index, "limit_w", limit_w(state))
 
 
 def _request_curtailment(state: State, event: CurtailmentRequested) -> None:
@@ -228,7 +240,7 @@ def _assign_mode(state: State, event: UnitModeAssigned) -> None:
 
 
 def _raise_alert(state: State, event: AlertRaised) -> None:
-    subject = event.unit_id if event.workload_id is None else event.workload_id
+    subject = event.workload_id or event.unit_id or event.site_id
     if event.kind == OVERDUE and event.workload_id is not None:
         lifecycle.unwatch(state, state.workloads[event.workload_id])
     state.journal.put(state.alerts, f"{event.kind}/{subject}", event.alert_id)
@@ -270,6 +282,7 @@ def _offer(state: State) -> None:
 CHANGES: dict[type, Callable[..., None]] = {
     SiteConfigured: _configure,
     TimePassed: _tick,
+    ClockCorrected: _correct_clock,
     CurtailmentRequested: _request_curtailment,
     CurtailmentLifted: _lift_curtailment,
     CurtailmentMet: _meet_curtailment,

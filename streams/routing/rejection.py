@@ -37,6 +37,7 @@ from streams.routing.state import State, placement_id
 from streams.site_inputs import refusal_of, tick
 from streams.site_names import shown
 from streams.site_rules import curtailment_refusal, price_refusal, registration_refusal
+from streams.site_times import time_refusal
 
 Placed = WorkloadStarted | WorkloadProgressed | WorkloadCompleted | WorkloadFailed
 OfUnit = UnitFailed | UnitRecovered | UnitDrained | UnitReported | UnitSwitched
@@ -46,13 +47,17 @@ def refuse(state: State, event: SitesEvent) -> Refusal | None:
     """Why a configured site, or its configuration, refuses this input; None when it does not."""
     if isinstance(event, WorkloadSubmitted):
         return None
-    return refusal_of(event) or _refuse_here(state, event)
+    return (
+        refusal_of(event)
+        or _refuse_here(state, event)
+        or time_refusal(event, state.now, state.configured_at)
+    )
 
 
 def _refuse_here(state: State, event: SitesEvent) -> Refusal | None:  # noqa: PLR0911 - a row a type
     match event:
         case TimePassed():
-            return tick(state.now, state.doubted, event.at).refusal
+            return tick(state.now, state.doubted, event.at, state.configured_at).refusal
         case WorkloadStarted() | WorkloadProgressed() | WorkloadCompleted() | WorkloadFailed():
             return _placement(state, event)
         case UnitFailed() | UnitRecovered() | UnitDrained() | UnitReported() | UnitSwitched():

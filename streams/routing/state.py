@@ -130,12 +130,14 @@ class Curtailment:
 @dataclass
 class State:
     """One site. `sequence` counts inputs, so that ids of decisions differ; `offer_changed` says
-    that free GPUs, the queue or AI power changed since the last tick of the clock; `doubted` is the
-    time of a refused jump of the clock, see `streams.site_inputs.Tick`; `ticks` counts the moves of
+    that free GPUs, the queue or AI power changed since the last tick of the clock; `configured_at`
+    is what the first tick is compared with, None in a state older than that; `doubted` is the time
+    of a refused jump of the clock, see `streams.site_inputs.Tick`; `ticks` counts the moves of
     the clock, by which bounded passes over the queue take turns."""
 
     site_id: str
     configured: bool = False
+    configured_at: int | None = None
     pool: str = "default"
     power_cap_w: int = 0
     feeder_caps_w: dict[str, int] = field(default_factory=dict)

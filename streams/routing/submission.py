@@ -17,6 +17,7 @@ from streams.routing.index import QueueKey, choices
 from streams.routing.placement import Search, find_placement
 from streams.routing.state import State, digest_of, micros
 from streams.routing.waiting import may_fit_before, place, place_waiting
+from streams.site_times import time_among
 
 
 def answer_submission(draft: Draft, event: WorkloadSubmitted) -> None:
@@ -40,6 +41,7 @@ def answer_submission(draft: Draft, event: WorkloadSubmitted) -> None:
                 customer_id=event.customer_id,
                 reason=refusal.reason,
                 detail=refusal.detail,
+                submitted_at=_asked_at(state, event),
             )
         )
         return
@@ -123,10 +125,15 @@ def _queue(draft: Draft, event: WorkloadSubmitted, reason: str) -> None:
             preemptible=event.preemptible,
             deadline=event.deadline,
             max_price_usd_per_gpu_hour=event.max_price_usd_per_gpu_hour,
-            submitted_at=event.at,
+            submitted_at=_asked_at(draft.state, event),
             reason=reason,
         )
     )
+
+
+def _asked_at(state: State, event: WorkloadSubmitted) -> int:
+    """When a customer asked, ms: as it says itself, where that can be of the site's time."""
+    return time_among(state.configured_at if state.now is None else state.now, event.at)
 
 
 def _known_digest(state: State, workload_id: str) -> str | None:

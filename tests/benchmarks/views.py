@@ -314,6 +314,7 @@ SUBJECTS = (
             "tariff_publications": {"customer_id": "'customer-' || g"},
         },
         (
+            ("clock_corrections", "all", "SELECT * FROM analytics.clock_corrections"),
             ("sites", "all, with their planned power", "SELECT * FROM analytics.sites"),
             (
                 "feeders",

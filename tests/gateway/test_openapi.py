@@ -49,7 +49,14 @@ def test_what_the_contract_promises_is_there() -> None:
         *("/sites/{site_id}", "/sites/{site_id}/plan", "/units/{unit_id}", "/capacity"),
         *("/sites/{site_id}/curtailments", "/curtailments/{curtailment_id}", "/prices/power"),
         *("/prices/hash", "/profitability", "/usage", "/invoices", "/invoices/{invoice_id}"),
-        *("/sites/{site_id}/waivers", "/alerts", "/decisions/{decision_id}", "/health", "/report"),
+        *(
+            "/sites/{site_id}/waivers",
+            "/sites/{site_id}/clock",
+            "/alerts",
+            "/decisions/{decision_id}",
+            "/health",
+            "/report",
+        ),
         *("/dead-letters", "/dead-letters/{dead_letter_id}"),
     }
     assert {PREFIX + path for path in paths} == set(SPEC["paths"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -330,6 +331,30 @@ def test_a_waiver_of_what_is_to_come_or_of_nowhere_is_refused(
 ) -> None:
     body = {"customer_id": "acme", "until": until}
     assert client.post(f"/api/v1/sites/{site}/waivers", json=body).status_code == status
+
+
+def test_a_sites_clock_is_set(client: httpx.Client, log: Log) -> None:
+    before = client.get("/api/v1/sites/beta-2").json()["now"]
+    moved = datetime.fromisoformat(before) - timedelta(minutes=7)
+    body = {"now": moved.isoformat(), "corrected_by": "olga", "reason": "a bad feed"}
+    headers = {"Idempotency-Key": "set-once"}
+    accepted = client.post("/api/v1/sites/beta-2/clock", json=body, headers=headers)
+    assert accepted.status_code == 202, accepted.text
+    position = accepted.json()["position"]
+    event, _ = log.at(position)
+    assert isinstance(event, sites.ClockCorrected)
+    assert (event.now, event.corrected_by, event.reason) == (
+        *(int(moved.timestamp() * 1000), "olga", "a bad feed"),
+    )
+    again = client.post("/api/v1/sites/beta-2/clock", json=body, headers=headers)
+    assert again.json() == accepted.json()
+    seen = client.get("/api/v1/sites/beta-2", params={"min_position": position}).json()
+    assert datetime.fromisoformat(seen["now"]) == moved
+
+
+def test_the_clock_of_nowhere_is_404(client: httpx.Client) -> None:
+    body = {"now": "2024-09-01T00:00:00Z"}
+    assert client.post("/api/v1/sites/atlantis/clock", json=body).status_code == 404
 
 
 def test_a_curtailment_id_belongs_to_one_request_on_each_site(client: httpx.Client) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from projections.operations import Insert, Operation, Put, Update
 from projections.record import LogRecord
-from projections.sites import CONFIGURATIONS, HOURS, SLOTS, TICKS, operations
+from projections.sites import CONFIGURATIONS, CORRECTIONS, HOURS, SLOTS, TICKS, operations
 from schemas.events import sites
 from tests.projections.given import MIDNIGHT, T0, record
 
@@ -65,6 +65,29 @@ REFUSED = sites.InputRejected(
             id="clock",
         ),
         pytest.param(
+            record(
+                sites.ClockCorrected(
+                    site_id="alpha", at=T0 + 1500, now=T0, corrected_by="olga", reason="a bad feed"
+                )
+            ),
+            [
+                Put(
+                    CORRECTIONS,
+                    {
+                        "partition": 0,
+                        "offset": 7,
+                        "site_id": "alpha",
+                        "corrected_at": MIDNIGHT + timedelta(milliseconds=1500),
+                        "now": MIDNIGHT,
+                        "corrected_by": "olga",
+                        "reason": "a bad feed",
+                        "rejected": False,
+                    },
+                )
+            ],
+            id="clock corrected",
+        ),
+        pytest.param(
             record(sites.HourClosed(site_id="alpha", at=T0 + 1500, closed_until=T0)),
             [
                 Insert(
@@ -78,6 +101,7 @@ REFUSED = sites.InputRejected(
             record(REFUSED, offset=9, answers=7),
             [
                 Update(CONFIGURATIONS, (0, 7), {"rejected": True}),
+                Update(CORRECTIONS, (0, 7), {"rejected": True}),
                 Update(
                     TICKS,
                     ("alpha", 7),

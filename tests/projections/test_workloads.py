@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import permutations
@@ -174,6 +175,10 @@ ENDED_THERE = {"site_id": None, "ended_at": MIDNIGHT + timedelta(seconds=4)}
             {"state": "cancelled", "reason": "cancelled", "detail": "too slow"},
         ),
         ([BY_SITE, REJECTED], {"state": "rejected", "reason": "no_such_model"}),
+        (
+            [replace(BY_SITE, at=T0 + 900 * 86_400_000), replace(REJECTED, submitted_at=T0)],
+            {"state": "rejected", "submitted_at": MIDNIGHT},
+        ),
         ([BY_SITE, QUEUED, PLACED, RELEASED, BY_SITE], {"state": "completed"}),
         ([BY_SITE, QUEUED, PLACED, BY_SITE, REJECTED], {"state": "switching"}),
     ],

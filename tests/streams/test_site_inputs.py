@@ -86,6 +86,7 @@ ORDINARY: tuple[Any, ...] = (
         feeders=(sites.Feeder(feeder_id="fa", power_cap_w=50_000),),
         gpu_prices=(sites.GpuPrice(gpu_model="H100", price_usd_per_gpu_hour=Decimal(2)),),
     ),
+    sites.ClockCorrected(**NAMED, now=NOON, corrected_by="olga"),
 )
 NUMBERS = [
     (event, field.name)
@@ -174,24 +175,25 @@ def reason_of(refusal: Refusal | None) -> str:
 
 
 def test_the_clock_follows_its_ticks_up_to_the_bound() -> None:
-    assert tick(None, None, NOON) == Tick(NOON, None, None)
-    assert tick(NOON, None, NOON) == Tick(NOON, None, None)
-    assert tick(NOON, None, NOON + MAX_JUMP_MS) == Tick(NOON + MAX_JUMP_MS, None, None)
-    assert reason_of(tick(NOON, None, NOON - 1).refusal) == "clock_backwards"
+    assert tick(None, None, NOON, NOON) == Tick(NOON, None, None)
+    assert tick(None, None, NOON, None) == Tick(NOON, None, None), "a state that is older"
+    assert tick(NOON, None, NOON, NOON) == Tick(NOON, None, None)
+    assert tick(NOON, None, NOON + MAX_JUMP_MS, NOON) == Tick(NOON + MAX_JUMP_MS, None, None)
+    assert reason_of(tick(NOON, None, NOON - 1, NOON).refusal) == "clock_backwards"
 
 
 def test_one_wrong_tick_is_refused_and_the_next_right_one_ends_the_doubt() -> None:
     far = NOON + 9_000 * DAY_MS
-    now, doubted, refusal = tick(NOON, None, far)
+    now, doubted, refusal = tick(NOON, None, far, NOON)
     assert (now, doubted, reason_of(refusal)) == (NOON, far, "clock_jump")
-    assert tick(now, doubted, far).now == NOON, "said twice is no second tick"
-    assert tick(now, doubted, NOON + 1) == Tick(NOON + 1, None, None)
+    assert tick(now, doubted, far, NOON).now == NOON, "said twice is no second tick"
+    assert tick(now, doubted, NOON + 1, NOON) == Tick(NOON + 1, None, None)
 
 
 def test_a_site_that_stood_still_for_long_goes_on_with_the_second_tick() -> None:
     later = NOON + 90 * DAY_MS
-    now, doubted, _ = tick(NOON, None, later)
-    assert tick(now, doubted, later + 60_000) == Tick(later + 60_000, None, None)
+    now, doubted, _ = tick(NOON, None, later, NOON)
+    assert tick(now, doubted, later + 60_000, NOON) == Tick(later + 60_000, None, None)
 
 
 @given(st.lists(st.integers(0, MAX_TIME_MS), max_size=30))
@@ -199,10 +201,19 @@ def test_the_clock_never_goes_back_and_jumps_only_when_confirmed(times: list[int
     now, doubted = NOON, None
     for at in times:
         before, suspected = now, doubted
-        after = tick(now, doubted, at)
+        after = tick(now, doubted, at, NOON)
         assert after.now is not None
         now, doubted = after.now, after.doubted
         assert now >= before
         if now - before > MAX_JUMP_MS:
             assert suspected is not None
             assert suspected < now <= suspected + MAX_JUMP_MS
+
+
+@pytest.mark.parametrize("days", [9_000, -9_000, -32, 32])
+def test_the_first_tick_is_measured_by_when_the_site_was_configured(days: int) -> None:
+    wrong = NOON + days * DAY_MS
+    now, doubted, refusal = tick(None, None, wrong, NOON)
+    assert (now, doubted, reason_of(refusal)) == (None, wrong, "clock_jump")
+    assert tick(now, doubted, NOON + 60_000, NOON) == Tick(NOON + 60_000, None, None)
+    assert tick(now, doubted, wrong + 60_000, NOON) == Tick(wrong + 60_000, None, None)

@@ -95,8 +95,10 @@ def _other(known: Callable[..., Any], judge: Judge, *, stricter: bool) -> Callab
 def _other_clock(judge: Judge, *, stricter: bool) -> Callable[..., Any]:
     known = site_inputs.tick
 
-    def tick(now: int | None, doubted: int | None, at: int) -> site_inputs.Tick:
-        found = known(now, doubted, at)
+    def tick(
+        now: int | None, doubted: int | None, at: int, configured_at: int | None
+    ) -> site_inputs.Tick:
+        found = known(now, doubted, at, configured_at)
         if judge(now, doubted, at):
             return site_inputs.Tick(now, at, Refusal(CLOCK_JUMP, "By other rules."))
         return found if stricter else site_inputs.Tick(at, None, None)

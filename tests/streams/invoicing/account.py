@@ -62,12 +62,15 @@ def used(
     )
 
 
-def collected(until: int, *, site_id: str = SITE, said: int | None = None) -> AccountsEvent:
+def collected(
+    until: int, *, site_id: str = SITE, said: int | None = None, corrected: bool = False
+) -> AccountsEvent:
     return accounts.UsageCollected(
         customer_id=CUSTOMER,
         at=until if said is None else said,
         site_id=site_id,
         collected_until=until,
+        corrected=corrected,
     )
 
 

@@ -233,6 +233,27 @@ def test_usage_for_a_drafted_period_is_billed_in_the_next_one() -> None:
     )
 
 
+def test_a_clock_that_was_set_back_opens_what_it_had_closed_ahead_of_time() -> None:
+    # Given two days that a wrong clock has closed and drafted
+    folded = signed().fold(used("u1", start=at(1, 10)), used("u2", start=at(2, 10)))
+    folded.fold(collected(at(9)))
+    assert [invoice.period_start for invoice in folded.invoices] == [at(1), at(2)]
+    # When the clock is set back into the first, and both days come once more
+    folded.fold(
+        collected(at(1, 12), corrected=True),
+        used("u3", start=at(1, 13), workload_id="w3"),
+        used("u4", start=at(2, 13), workload_id="w4"),
+        collected(at(3)),
+    )
+    # Then the day that it stood in stays closed, and the next is billed in an invoice of its own
+    *first, again = folded.invoices
+    assert again.period_start == at(2)
+    assert [line.usage_ids for line in again.lines] == [("u3",), ("u4",)]
+    assert again.invoice_id not in {invoice.invoice_id for invoice in first}
+    assert again.number not in {invoice.number for invoice in first}
+    assert folded.said(accounts.InputRejected) == []
+
+
 def test_a_day_without_usage_has_no_invoice() -> None:
     folded = signed().fold(used(start=at(1)), *(collected(at(day)) for day in range(2, 9)))
     assert len(folded.invoices) == 1

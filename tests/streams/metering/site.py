@@ -30,10 +30,10 @@ def at(hours: int, minutes: int = 0, ms: int = 0) -> int:
     return DAY + hours * HOUR_MS + minutes * 60_000 + ms
 
 
-def configured() -> sites.SiteConfigured:
+def configured(when: int = DAY) -> sites.SiteConfigured:
     return sites.SiteConfigured(
         site_id=SITE,
-        at=DAY,
+        at=when,
         name="Plano",
         power_cap_w=100_000,
         feeders=tuple(

@@ -174,7 +174,7 @@ def test_the_hour_that_local_time_repeats_is_two_hours() -> None:
     first, second = (int(local.replace(fold=fold).timestamp() * 1000) for fold in (0, 1))
     assert datetime.fromtimestamp(first / 1000, UTC).hour == 6
     assert second - first == HOUR_MS
-    site = Folded().fold(configured(), registered(), tick(first), closed(first))
+    site = Folded().fold(configured(first), registered(), tick(first), closed(first))
     site.fold(queued(when=first), placed(when=first))
     for start, price in ((first, "25"), (second, "75")):
         site.fold(priced(start, price, length=HOUR_MS))
@@ -206,7 +206,7 @@ def test_a_week_of_real_prices_adds_up() -> None:
     assert len(prices) == 7 * 96
     random = Random(7)
     drawn = {price.interval_start: random.randrange(60, 176) for price in prices}
-    site = Folded().fold(configured(), registered(), tick(start), closed(start))
+    site = Folded().fold(configured(start), registered(), tick(start), closed(start))
     site.fold(queued(when=start), placed(when=start))
     for price in prices:
         begins = price.interval_start

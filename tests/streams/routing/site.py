@@ -200,12 +200,12 @@ def cancelled(workload_id: str = "w1") -> SitesEvent:
     )
 
 
-def failed(unit_id: str) -> SitesEvent:
-    return sites.UnitFailed(site_id=SITE, at=NOON, unit_id=unit_id, reason="overheated")
+def failed(unit_id: str, at: int = NOON) -> SitesEvent:
+    return sites.UnitFailed(site_id=SITE, at=at, unit_id=unit_id, reason="overheated")
 
 
-def recovered(unit_id: str) -> SitesEvent:
-    return sites.UnitRecovered(site_id=SITE, at=NOON, unit_id=unit_id)
+def recovered(unit_id: str, at: int = NOON) -> SitesEvent:
+    return sites.UnitRecovered(site_id=SITE, at=at, unit_id=unit_id)
 
 
 def drained(unit_id: str) -> SitesEvent:

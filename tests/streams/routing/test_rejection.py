@@ -48,8 +48,8 @@ def energy(feeder_id: str = "fa", end: int = 1, unit_id: str = "g00", wh: int = 
         site_id=SITE,
         at=NOON,
         feeder_id=feeder_id,
-        interval_start=0,
-        interval_end=end,
+        interval_start=NOON,
+        interval_end=NOON + end,
         readings=(sites.MeterReading(unit_id=unit_id, energy_wh=wh, work_th=0),),
     )
 

@@ -30,10 +30,10 @@ from tests.streams.routing.site import (
 )
 
 
-def started(workload_id: str, attempt: int) -> sites.SitesEvent:
+def started(workload_id: str, attempt: int, at: int = NOON) -> sites.SitesEvent:
     return sites.WorkloadStarted(
         site_id=SITE,
-        at=NOON,
+        at=at,
         workload_id=workload_id,
         placement_id=f"{workload_id}/{attempt}",
     )
@@ -114,12 +114,12 @@ def test_failures_that_chance_explains_never_end_a_gang() -> None:
     site.given(submitted("gang", count=4, duration_s=90 * 86_400))
     now = NOON
     for attempt in range(1, 2 * MAX_LOSSES):
-        site.given(started("gang", attempt))
+        site.given(started("gang", attempt, now))
         now += SOON_GPU_HOURS * HOUR // 4
         site.given(time(now))
         unit_id = unit_of(site, "gang")
-        assert not the(sites.WorkloadRequeued, site.when(failed(unit_id))).suspect
-        site.given(recovered(unit_id))
+        assert not the(sites.WorkloadRequeued, site.when(failed(unit_id, now))).suspect
+        site.given(recovered(unit_id, now))
     assert site.state.workloads["gang"].placed
 
 
