@@ -65,7 +65,7 @@ def _serve(settings: Settings) -> int:
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            http=protocol(lobby),
+            http=protocol(lobby, settings.gateway_unread_timeout_s),
             host=settings.gateway_host,
             port=settings.gateway_port,
             access_log=False,

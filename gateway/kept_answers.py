@@ -55,9 +55,10 @@ class Identity:
 def key_faults(headers: Mapping[str, str]) -> list[Fault]:
     """What is wrong with the key, if there is one."""
     key = headers.get(HEADER)
-    if key is None or (0 < len(key) <= MAX_KEY and key.isprintable()):
+    if key is None or (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
         return []
-    return [Fault(detail=f"must be 1 to {MAX_KEY} printable characters", parameter=HEADER)]
+    detail = f"must be 1 to {MAX_KEY} printable characters of ASCII"
+    return [Fault(detail=detail, parameter=HEADER)]
 
 
 async def once(

@@ -24,7 +24,7 @@ REFUSALS = Counter(
     "hcp_gateway_refusals_total",
     "Requests turned away to protect the gateway: busy (too many at once), waiting (too many "
     "that wait for a position), timeout, slow_body or slow_headers (not here in time, or gave "
-    "way to others).",
+    "way to others), unread_answer (nothing of it was taken for a while).",
     ["reason"],
 )
 PUBLISHED = Counter(

@@ -31,9 +31,12 @@ class Settings(BaseSettings):
     # A body has so long to arrive, and of so many on their way the oldest gives way to a new one.
     gateway_body_timeout_s: float = Field(default=10.0, gt=0)
     gateway_max_coming_bodies: int = Field(default=100, ge=1)
-    # A connection has so long for a request's headers; of so many that wait the oldest is closed.
+    # A connection has so long for a request's headers; of so many without a request, those that
+    # were answered and stay open among them, the oldest is closed.
     gateway_header_timeout_s: float = Field(default=10.0, gt=0)
     gateway_max_waiting_connections: int = Field(default=400, ge=1)
+    # An answer of which a client takes nothing for so long ends the connection.
+    gateway_unread_timeout_s: float = Field(default=20.0, gt=0)
     gateway_max_concurrent_requests: int = Field(default=200, ge=1)
     # Reads that wait for a position; they are not among the concurrent requests meanwhile.
     gateway_max_waiting_reads: int = Field(default=500, ge=1)

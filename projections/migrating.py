@@ -28,7 +28,7 @@ from projections.errors import HeldUp
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 ANALYSTS = Path(__file__).parent / "analysts.sql"
-_LOCK = 0x48435001
+LOCK = 0x48435001
 _WAIT_S = 10
 _LOCK_WAIT = "500ms"  # below the server's deadlock_timeout
 _LONGEST_PAUSE_S = 5
@@ -41,14 +41,13 @@ _LOG = logging.getLogger(__name__)
 def migrate(dsn: str, *, patience_s: float = PATIENCE_S) -> list[str]:
     """Names of the migrations applied now; none when all were.
 
-    Raises HeldUp when somebody had a table open for so long; psycopg.Error. Two at once wait for
-    each other. yoyo's own lock is a row that a killed process leaves behind; under ours such a row
-    is known to be nobody's.
+    Raises HeldUp when somebody had a table open for so long, or another one migrated for twice as
+    long; psycopg.Error. Two at once wait for each other. yoyo's own lock is a row that a killed
+    process leaves behind; under ours such a row is known to be nobody's.
     """
     names: list[str] = []
     with database.connect(dsn) as connection:
-        connection.execute("SET lock_timeout = 0")
-        connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        _be_alone(connection, patience_s)
         connection.execute(f"SET lock_timeout = '{_LOCK_WAIT}'".encode())
         connection.add_notice_handler(_say)
 
@@ -73,6 +72,17 @@ def migrate(dsn: str, *, patience_s: float = PATIENCE_S) -> list[str]:
         retrying(_apply, dsn, names)
         retrying(connection.execute, ANALYSTS.read_bytes())
     return names
+
+
+def _be_alone(connection: Connection, patience_s: float) -> None:
+    connection.execute(f"SET lock_timeout = '{2 * patience_s:g}s'".encode())
+    try:
+        connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+    except psycopg.errors.LockNotAvailable as error:
+        raise HeldUp(
+            f"gave up after {2 * patience_s:g} s, for another migration runs ({_others(connection)}"
+            "): try again when it has ended"
+        ) from error
 
 
 def _apply(dsn: str, names: list[str]) -> None:

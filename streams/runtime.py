@@ -329,7 +329,7 @@ class Runtime:
         if has_moved:
             return
         place = self._place(processor.partition)
-        end = self._app.consumer.highwater(place) or 0
+        end = self._end(place) or 0
         if processor.position + 1 < end:
             async with self._lock:
                 await asyncio.to_thread(worker.pass_over, end)
@@ -339,7 +339,13 @@ class Runtime:
             held.told = worker.saved_position
 
     def _tell(self, held: Held) -> None:
-        held.tell(self._app.consumer.highwater(self._place(held.worker.processor.partition)))
+        held.tell(self._end(self._place(held.worker.processor.partition)))
+
+    def _end(self, place: TP) -> int | None:
+        """None before the consumer has asked, and where the partition was just taken away: the
+        client raises for what it does not hold."""
+        consumer = self._app.consumer
+        return consumer.highwater(place) if place in consumer.assignment() else None
 
     async def _on_assigned(self, _app: object, assigned: set[TP], **_: object) -> None:
         self._assigned = {tp.partition for tp in assigned}

@@ -158,6 +158,7 @@ class Worker(Generic[S]):
 
     def _write(self, taken: snapshots.Capture) -> None:
         with self._writing:
+            self._work.check()  # it may have failed, and another worker begun, meanwhile
             self._log.flush()
             snapshots.write(self._log, self._codec, self.agent, taken, self._slot)
             self._slot = 1 - self._slot

@@ -16,8 +16,9 @@ CREATE TABLE IF NOT EXISTS rebuilding.fills (
 );
 COMMENT ON TABLE rebuilding.fills IS 'Read models that are being filled, and by which code: other code does not go on with the rows of this one.';
 
--- An index that is made beside the writers waits for old transactions, and nobody waits for it.
-SET lock_timeout = 0;
+-- An index that is made beside the writers waits for old transactions, and nobody waits for it: it may
+-- do so for longer. Then it is said who has one open, and it is made again.
+SET lock_timeout = '20s';
 DROP INDEX CONCURRENTLY IF EXISTS decisions_newest;
 CREATE INDEX CONCURRENTLY decisions_newest ON decisions (at DESC, decision_id DESC);
 DROP INDEX CONCURRENTLY IF EXISTS decisions_by_kind;

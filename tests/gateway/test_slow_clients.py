@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import httpx2 as httpx
 import pytest
 import uvicorn
+from prometheus_client import REGISTRY
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -28,7 +29,10 @@ from gateway.middleware import AccessLog, Busy, Slots
 PATIENT_S = 300.0
 HALF_HEADERS = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-More"
 HALF_BODY = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n" + b"x" * 50
+WHOLE = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+LARGE = b"x" * 20_000_000
 MANY = 200
+REFUSED = "hcp_gateway_refusals_total"
 
 
 @contextmanager
@@ -38,14 +42,18 @@ def served(
     body_s: float = PATIENT_S,
     most: int = 20,
     max_bytes: int = 1000,
+    unread_s: float = PATIENT_S,
 ) -> Iterator[int]:
     """The port of a gateway's outer layers around an application that answers with the body."""
 
     async def echo(request: Request) -> Response:
         return PlainTextResponse(await request.body())
 
+    async def large(_: Request) -> Response:
+        return PlainTextResponse(LARGE)
+
     app = Starlette(
-        routes=[Route("/", echo, methods=["GET", "POST"])],
+        routes=[Route("/", echo, methods=["GET", "POST"]), Route("/large", large)],
         middleware=[
             Middleware(AccessLog),
             Middleware(Bodies, max_bytes=max_bytes, timeout_s=body_s, most=most),
@@ -55,7 +63,7 @@ def served(
     )
     lobby = Lobby(most=most, patience_s=header_s)
     server = uvicorn.Server(
-        uvicorn.Config(app, port=0, http=protocol(lobby), log_config=None, lifespan="off")
+        uvicorn.Config(app, port=0, http=protocol(lobby, unread_s), log_config=None, lifespan="off")
     )
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -99,6 +107,10 @@ def heard(connection: socket.socket) -> bytes:
     return answer
 
 
+def unread_answers() -> float:
+    return REGISTRY.get_sample_value(REFUSED, {"reason": "unread_answer"}) or 0
+
+
 @pytest.mark.parametrize("said", [b"", HALF_HEADERS, HALF_BODY], ids=["none", "headers", "body"])
 def test_a_good_client_is_served_beside_many_that_never_finish(said: bytes) -> None:
     with served() as port, connected(port, MANY, said):
@@ -118,11 +130,37 @@ def test_headers_that_do_not_come_end_the_connection(said: bytes) -> None:
 
 
 def test_a_second_request_has_its_own_patience() -> None:
-    whole = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
-    with served(header_s=0.2) as port, connected(port, 1, whole) as (connection,):
+    with served(header_s=0.2) as port, connected(port, 1, WHOLE) as (connection,):
         assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
         connection.sendall(HALF_HEADERS)
         assert heard(connection).startswith(b"HTTP/1.1 408 ")
+
+
+def test_of_too_many_that_were_answered_and_stay_the_oldest_gives_way() -> None:
+    with served(most=2) as port, contextlib.ExitStack() as stack:
+        resting = []
+        for _ in range(3):
+            (connection,) = stack.enter_context(connected(port, 1, WHOLE))
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+            resting.append(connection)
+        assert heard(resting[0]) == b"", "closed without a word: nothing was asked"
+        resting[2].sendall(WHOLE)
+        assert resting[2].recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_an_answer_that_nobody_takes_ends_the_connection() -> None:
+    asked = b"GET /large HTTP/1.1\r\nHost: h\r\n\r\n"
+    before = unread_answers()
+    with served(unread_s=0.2) as port, connected(port, 1, asked) as (connection,):
+        until(lambda: unread_answers() > before)
+        with contextlib.suppress(ConnectionResetError):
+            assert len(heard(connection)) < len(LARGE)
+
+
+def test_a_client_that_takes_a_large_answer_in_small_bites_gets_it_all() -> None:
+    asked = b"GET /large HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+    with served(unread_s=5) as port, connected(port, 1, asked) as (connection,):
+        assert len(heard(connection)) > len(LARGE)
 
 
 def test_a_body_that_does_not_come_is_408() -> None:

@@ -90,6 +90,14 @@ def test_a_migration_that_is_held_up_names_who_does_it(
     assert column_is_there(stack) is False
 
 
+def test_a_migration_beside_another_one_does_not_wait_for_ever(stack: Stack) -> None:
+    with psycopg.connect(stack.dsn) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", (migrating.LOCK,))
+        with pytest.raises(HeldUp, match="another migration runs"):
+            migrate(stack.dsn, patience_s=0.1)
+    assert migrate(stack.dsn) == []
+
+
 @pytest.mark.parametrize("model", [READ_MODELS[2]], ids=str)
 def test_readers_see_all_rows_for_as_long_as_a_rebuild_takes(
     stack: Stack, model: ReadModel
