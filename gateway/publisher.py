@@ -41,6 +41,8 @@ class Publisher:
         self._kafka = settings.kafka
         self._producer: Producer
         self._partitions: dict[str, int] = {}
+        self._asking: asyncio.Task[None] | None = None
+        self._ask_again = 0.0
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="hcp-publisher", daemon=True)
 
@@ -80,19 +82,29 @@ class Publisher:
     async def partitions(self, log: str) -> int | None:
         """How many a log has, asked once: they are chosen once. None while the broker is away.
 
+        However many want to know, one question is on its way, and one that failed is asked again
+        after ASK_S.
+
         log: its name without the environment's prefix
         """
         if log not in self._partitions:
-            name = self._topics.prefix + log
-            try:
-                listed = await asyncio.to_thread(self._producer.list_topics, name, ASK_S)
-            except KafkaException:
-                return None
-            found = len(listed.topics[name].partitions)
-            if not found:
-                return None
-            self._partitions[log] = found
-        return self._partitions[log]
+            if self._asking is None or (self._asking.done() and time.monotonic() > self._ask_again):
+                self._asking = asyncio.create_task(self._ask_for_partitions())
+            await asyncio.shield(self._asking)
+        return self._partitions.get(log)
+
+    async def _ask_for_partitions(self) -> None:
+        try:
+            listed = await asyncio.to_thread(self._producer.list_topics, timeout=ASK_S)
+        except KafkaException as error:
+            log.warning("asking for the partitions of logs: %s", error)
+        else:
+            self._partitions = {
+                name.removeprefix(self._topics.prefix): len(topic.partitions)
+                for name, topic in listed.topics.items()
+                if topic.partitions and name.startswith(self._topics.prefix)
+            }
+        self._ask_again = time.monotonic() + ASK_S
 
     def close(self) -> None:
         """Send what is waiting, bounded by the publish timeout."""

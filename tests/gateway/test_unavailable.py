@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import httpx2 as httpx
@@ -51,3 +52,14 @@ def test_health_says_what_is_down(alone: httpx.Client) -> None:
     assert {part["status"] for part in health["components"]} == {"down", "not_installed"}
     installed = [part for part in health["components"] if part["status"] == "down"]
     assert len(installed) == len(health["components"]) - 2
+
+
+def test_where_the_logs_end_is_asked_once_for_many_positions(
+    alone: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    positions = ",".join(f"hcp.{log}.v1:0:1" for log in ("sites", "intake", "accounts"))
+    answer = alone.get("/api/v1/workloads", params={"min_position": positions})
+    assert answer.status_code == 503
+    asked = [record for record in caplog.records if "partitions of logs" in record.getMessage()]
+    assert len(asked) == 1
