@@ -119,6 +119,9 @@ def logs(
     """The last lines that one process, or each of them, wrote."""
     directory = DataDirectory(data_dir)
     present = sorted(file.stem for file in directory.logs.glob("*.log"))
+    if not present and process is None and not as_json:
+        out.print(f"nothing has been started with data directory {data_dir}")
+        return
     if process is not None and process not in present:
         known = ", ".join(present) or "none yet"
         raise DeployError(f"There is no log of {process!r} in {directory.logs}: {known}.")

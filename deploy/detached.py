@@ -20,6 +20,7 @@ from deploy.up import Options
 START_WITHIN_S = 900.0  # a first start downloads 200 MB
 STOP_WITHIN_S = 120.0  # more than what the stages may take, one after the other
 POLL_S = 0.2
+STOPPED = "It was stopped, by `hcp down` or a signal, before everything ran."
 ERROR = "hcp: "  # how cli.main begins the sentence it ends with
 
 
@@ -56,6 +57,8 @@ def start(options: Options, console: Console) -> None:
         for line in complete.decode(errors="replace").splitlines():
             if not ended and not line.startswith(ERROR):  # raised below, when it has ended
                 console.print(line, highlight=False)
+        if process.returncode == 0:
+            raise StartError(STOPPED)
         if ended:
             last = (last_lines(log, 1) or ["it said nothing"])[0].removeprefix(ERROR)
             raise StartError(last)

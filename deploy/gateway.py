@@ -131,7 +131,7 @@ class Gateway:
             response = self._client.request(
                 method, f"{self._url}/api/v1{path}", params=query, json=body
             )
-        except (httpx.InvalidURL, UnicodeError) as error:
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
             raise GatewayError(
                 f"{self._url} is not a URL: give --gateway or HCP_GATEWAY_URL one that begins with "
                 "http:// or https://."

@@ -40,6 +40,7 @@ NO_URL = "http://[::1"
         (["up", "--speed", "nan"], {}, "--speed is nan, and must be from 0.001"),
         (["up", "--speed", "1e7"], {}, "--speed is 1e+07, and must be from 0.001"),
         (["report"], {"HCP_GATEWAY_URL": NO_URL}, f"{NO_URL} is not a URL: give --gateway"),
+        (["report"], {"HCP_GATEWAY_URL": "foo"}, "foo is not a URL: give --gateway"),
         (
             ["status"],
             {"HCP_DATA_DIR": "/etc/passwd"},
@@ -175,3 +176,10 @@ def test_without_a_gateway_each_question_is_answered_by_one_sentence(
         *command, "--data-dir", str(tmp_path), HCP_GATEWAY_URL=f"http://127.0.0.1:{closed}"
     )
     assert_one_sentence(answer, f"No gateway answers at http://127.0.0.1:{closed}")
+
+
+@pytest.mark.parametrize("command", ["logs", "down"])
+def test_what_was_never_started_is_said_so(tmp_path: Path, command: str) -> None:
+    answer = hcp(command, "--data-dir", str(tmp_path / "data"))
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.startswith("nothing has been started with data directory ")

@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 
 from deploy import stopping
-from deploy.detached import STOP_WITHIN_S
+from deploy.detached import STOP_WITHIN_S, STOPPED
 from deploy.display import LineDisplay, SteadyDisplay, display_for
 from deploy.local import state
 from deploy.local.directory import DataDirectory
@@ -98,14 +98,24 @@ def pids_of_children(process: psutil.Process) -> list[int]:
     return [child.pid for child in process.children()]
 
 
-def test_status_and_down_see_a_start_that_still_downloads(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("detach", "ends"),
+    [
+        ([], (0, "stopped before anything was started")),
+        (["--detach"], (1, f"hcp: {STOPPED}")),
+    ],
+    ids=["attached", "detached"],
+)
+def test_status_and_down_see_a_start_that_still_downloads(
+    tmp_path: Path, detach: list[str], ends: tuple[int, str]
+) -> None:
     data = tmp_path / "data"
     gateway, simulator = map(str, choose_free(2))
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         starting = subprocess.Popen(
-            [sys.executable, "-m", "deploy.cli", "up", "--data-dir", str(data)],
+            [sys.executable, "-m", "deploy.cli", "up", *detach, "--data-dir", str(data)],
             env={
                 **os.environ,
                 "HCP_MAVEN_REPOSITORY": f"http://127.0.0.1:{silent.getsockname()[1]}",
@@ -127,8 +137,7 @@ def test_status_and_down_see_a_start_that_still_downloads(tmp_path: Path) -> Non
         finally:
             starting.kill()
             starting.wait()
-    assert starting.returncode == 0
-    assert said.splitlines()[-1] == "stopped before anything was started"
+    assert (starting.returncode, said.splitlines()[-1]) == ends
     assert "Traceback" not in said
     assert phase(data) == "stopped"
 
