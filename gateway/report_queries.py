@@ -268,12 +268,13 @@ async def queued_jobs(
 async def ended_jobs(
     database: Database, site_id: str, start: datetime, until: datetime
 ) -> list[Row]:
-    """Cancelled, or what they ran in the end. One that failed without running says nothing."""
+    """Cancelled, rejected after they had waited, or what they ran in the end. One that failed
+    without running says nothing."""
     return await database.rows(
         """SELECT ended_at, workload_id, state, started_at FROM workloads
            WHERE site_id = %(site_id)s AND ended_at >= %(start)s AND ended_at < %(until)s
              AND queued_at IS NOT NULL
-             AND (state = 'cancelled'
+             AND (state IN ('cancelled', 'rejected')
                   OR state IN ('completed', 'failed') AND started_at IS NOT NULL)
            ORDER BY ended_at, workload_id""",
         {"site_id": site_id, "start": start, "until": until},

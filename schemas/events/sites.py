@@ -1576,7 +1576,8 @@ class WorkloadReleased:
     workload_id: The workload
     placement_id: The placement that ended; null when it never had one
     customer_id: Who pays
-    outcome: completed, cancelled or failed
+    outcome: completed, cancelled, failed or, of what waited for a site to register its GPUs,
+        rejected
     reason: Routing's own code, such as completed, cancelled, reported_failed or switch_failed
     detail: Who reported or cancelled it says why, in their own words
     """

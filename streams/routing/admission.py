@@ -1,11 +1,14 @@
 """Whether a workload could ever run here, and if not, why not.
 
 Asked of each submission, and of what waits when the site is configured again: a model that is no
-longer sold, or caps that came down, end a wait that could never end otherwise.
+longer sold, or caps that came down, end a wait that could never end otherwise. While the site is
+still registering its GPUs, what those to come could run is not refused for want of them: it waits,
+and is judged when they are there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from schemas.events.sites import WorkloadSubmitted
@@ -14,7 +17,8 @@ from streams.refusal import Refusal
 from streams.routing.capacity import carried, most
 from streams.routing.draft import Draft
 from streams.routing.index import choices, shapes
-from streams.routing.state import State, micros, usd
+from streams.routing.registering import is_registering
+from streams.routing.state import REJECTED, State, Workload, micros, usd
 from streams.site_inputs import refusal_of
 from streams.site_times import time_refusal
 
@@ -34,16 +38,34 @@ class Asked(NamedTuple):
 def refuse_submission(state: State, event: WorkloadSubmitted) -> Refusal | None:
     return (
         refusal_of(event)
-        or _impossible(state, _asked(event))
+        or _hopeless(state, _asked(event))
         or _late_or_crowded(state, event)
         or time_refusal(event, state.now, state.configured_at)
     )
 
 
+def awaited(state: State, event: WorkloadSubmitted) -> Refusal | None:
+    """What it would be refused for if the site had registered all its GPUs by now."""
+    return _impossible(state, _asked(event))
+
+
 def release_impossible(draft: Draft) -> None:
     """Let go of what waits and no registered unit could run any more, with the code that a
     submission of it would be rejected with."""
-    state = draft.state
+    for workload, refusal in _impossible_ones(draft.state):
+        draft.release(workload, "failed", refusal.reason)
+
+
+def reject_impossible(draft: Draft) -> None:
+    """The site has told what it has: judge what waited for that. What ran before cannot be rejected
+    any more. Bound: what waits, at most `MAX_QUEUED`."""
+    for workload, refusal in _impossible_ones(draft.state):
+        outcome = "failed" if workload.attempt else REJECTED
+        draft.release(workload, outcome, refusal.reason, refusal.detail)
+
+
+def _impossible_ones(state: State) -> Iterator[tuple[Workload, Refusal]]:
+    """What waits and is hopeless, in the order of the queue, which may change meanwhile."""
     verdicts: dict[Asked, Refusal | None] = {}
     waiting = sorted(key for _, keys in shapes(state) for key in keys)
     for _, _, workload_id in waiting:
@@ -52,10 +74,10 @@ def release_impossible(draft: Draft) -> None:
             workload.gpu_model, workload.gpu_count, workload.gpu_milli, workload.max_price_micros
         )
         if asked not in verdicts:
-            verdicts[asked] = _impossible(state, asked)
+            verdicts[asked] = _hopeless(state, asked)
         refusal = verdicts[asked]
         if refusal is not None:
-            draft.release(workload, "failed", refusal.reason)
+            yield workload, refusal
 
 
 def _asked(event: WorkloadSubmitted) -> Asked:
@@ -64,12 +86,26 @@ def _asked(event: WorkloadSubmitted) -> Asked:
     return Asked(event.gpu_model, event.gpu_count, event.gpu_milli, most_micros)
 
 
+def _hopeless(state: State, asked: Asked) -> Refusal | None:
+    """Why it could never run here, with the units that the site has or may still register."""
+    refusal = _impossible(state, asked)
+    if refusal is None or not is_registering(state, state.now):
+        return refusal
+    sold = choices(state, asked.gpu_model, None)
+    if not sold:
+        return refusal
+    earning = _earning(state, asked, sold)
+    return earning if isinstance(earning, Refusal) else None
+
+
 def _impossible(state: State, asked: Asked) -> Refusal | None:
     wanted = asked.gpu_model
-    sold = [model for model in choices(state, wanted, None) if state.index.registered.get(model)]
+    listed = choices(state, wanted, None)
+    sold = [model for model in listed if state.index.registered.get(model)]
     if not sold:
         what = "no GPU" if wanted is None else f"no {wanted}"
-        return Refusal("no_such_model", f"Site {state.site_id} sells {what}.")
+        told = f"Site {state.site_id} {'has' if listed else 'sells'} {what}."
+        return Refusal("no_such_model", told)
     enough = [model for model in sold if state.index.registered[model] >= asked.gpu_count]
     if not enough:
         most = max(state.index.registered[model] for model in sold)
@@ -77,12 +113,27 @@ def _impossible(state: State, asked: Asked) -> Refusal | None:
             "not_enough_gpus",
             f"Needs {asked.gpu_count} GPUs of one model; the site has at most {most}.",
         )
+    earning = _earning(state, asked, enough)
+    if isinstance(earning, Refusal):
+        return earning
+    if not any(_can_power(state, model, asked.gpu_count) for model in earning):
+        return Refusal(
+            "power_never_fits",
+            f"The power of {asked.gpu_count} {' or '.join(earning)} never fits under the caps.",
+        )
+    return None
+
+
+def _earning(state: State, asked: Asked, models: Sequence[str]) -> list[str] | Refusal:
+    """Those of the models whose list price the workload pays, and that earn anything by it."""
     pays_micros = asked.max_price_micros
-    paid = enough
-    if pays_micros is not None:
-        paid = [model for model in enough if state.gpu_prices_micros[model] <= pays_micros]
+    paid = [
+        model
+        for model in models
+        if pays_micros is None or state.gpu_prices_micros[model] <= pays_micros
+    ]
     if not paid:
-        cheapest = _dollars(min(state.gpu_prices_micros[model] for model in enough))
+        cheapest = _dollars(min(state.gpu_prices_micros[model] for model in models))
         told = f"Pays at most {_dollars(pays_micros or 0)} per GPU-hour"
         return Refusal("price_too_low", f"{told}; the list price is {cheapest}.")
     earning = [model for model in paid if _earns(state, model, asked)]
@@ -91,12 +142,7 @@ def _impossible(state: State, asked: Asked) -> Refusal | None:
             f"At its list price {' or '.join(paid)} earns nothing, so nothing pays for its power."
         )
         return Refusal("earns_nothing", told)
-    if not any(_can_power(state, model, asked.gpu_count) for model in earning):
-        return Refusal(
-            "power_never_fits",
-            f"The power of {asked.gpu_count} {' or '.join(earning)} never fits under the caps.",
-        )
-    return None
+    return earning
 
 
 def _dollars(amount_micros: int) -> str:

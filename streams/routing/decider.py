@@ -49,12 +49,13 @@ from schemas.events.sites import (
 from streams.quantities import HOUR_MS
 from streams.refusal import CLOCK_JUMP
 from streams.routing import clock, units
-from streams.routing.admission import release_impossible
+from streams.routing.admission import reject_impossible, release_impossible
 from streams.routing.curtailment import answer_limits
 from streams.routing.draft import Answer, Draft
 from streams.routing.evolution import OWN, take
 from streams.routing.overdue import raise_overdue
 from streams.routing.plan import apply_plan
+from streams.routing.registering import is_registering
 from streams.routing.rejection import OfUnit, refuse, subject_of
 from streams.routing.state import GPU, State
 from streams.routing.submission import answer_submission
@@ -194,9 +195,12 @@ def _tick(draft: Draft, before: int | None, offer_changed: bool) -> None:
     if before is None or before < hour:
         draft.emit(HourClosed(site_id=draft.state.site_id, at=draft.at, closed_until=hour))
     answer_limits(draft, draft.state.site_id)
+    registered = is_registering(draft.state, before) and not is_registering(draft.state, draft.at)
+    if registered:
+        reject_impossible(draft)
     place_waiting(draft)
     raise_overdue(draft)
-    if offer_changed or draft.state.offer_changed:
+    if registered or offer_changed or draft.state.offer_changed:
         draft.summarize()
 
 

@@ -16,13 +16,14 @@ from schemas.events.sites import (
 )
 from streams.routing.evolution import apply
 from streams.routing.index import OVERDUE
+from streams.routing.registering import is_registering
 from streams.routing.state import State, Unit, Workload, usd
 from streams.site_inputs import possible_time
 
 Answer = SitesEvent | DecisionExplained | SiteSummarized
 
 AGENT = "routing"
-POLICY_VERSION = "routing-4"
+POLICY_VERSION = "routing-5"
 MAX_ALTERNATIVES = 8
 NAMESPACE = uuid.UUID("5f0c5d3e-0c5e-5b0e-9d56-0b8f6c1f7a11")
 
@@ -195,7 +196,7 @@ class Draft:
                 gpus=tuple(gpus),
                 queued=index.queued,
                 power_headroom_w=max(0, index.limit_w - index.site_ai_w),
-                phase="preparing" if state.now is None else "open",
+                phase="preparing" if is_registering(state, state.now) else "open",
             )
         )
 

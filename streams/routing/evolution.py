@@ -45,7 +45,7 @@ from streams.refusal import CLOCK_JUMP, RefusedInput
 from streams.routing import lifecycle, prices
 from streams.routing.index import OVERDUE, Index, limit_w
 from streams.routing.registry import change_unit, register, run_unit
-from streams.routing.state import Curtailment, State, micros
+from streams.routing.state import GPU, Curtailment, State, micros
 from streams.site_memory import MAX_LIFTED
 
 SWITCH_FAILING = "switch_failing"
@@ -132,6 +132,8 @@ def _tick(state: State, event: TimePassed) -> None:
         return
     if state.now is None:
         lifecycle.begin_to_wait(state, event.at)
+        if not any(state.index.registered.values()):
+            journal.set(state, "registered_at", event.at)
     journal.set(state, "now", event.at)
     journal.set(state, "ticks", state.ticks + 1)
     journal.set(state, "offer_changed", False)
@@ -143,7 +145,10 @@ def _tick(state: State, event: TimePassed) -> None:
 
 
 def _correct_clock(state: State, event: ClockCorrected) -> None:
-    """What waits does so from here on, by the corrected clock."""
+    """What waits does so from here on, by the corrected clock; and who registers has time anew."""
+    first = state.now is None and not any(state.index.registered.values())
+    if first or state.registered_at is not None:
+        state.journal.set(state, "registered_at", event.now)
     state.journal.set(state, "now", event.now)
     state.journal.set(state, "doubted", None)
     state.journal.set(state, "ticks", state.ticks + 1)
@@ -189,7 +194,10 @@ def _price_hash(state: State, event: HashpricePublished) -> None:
 
 
 def _register(state: State, event: UnitRegistered) -> None:
+    is_new = event.kind == GPU and event.unit_id not in state.units
     register(state, event)
+    if is_new and state.now is not None:
+        state.journal.set(state, "registered_at", state.now)
     _offer(state)
 
 

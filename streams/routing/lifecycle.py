@@ -14,6 +14,7 @@ from streams.routing.registry import run_unit
 from streams.routing.state import (
     MAX_FAILED_WORKLOADS,
     MAX_FINISHED,
+    REJECTED,
     Finished,
     State,
     Workload,
@@ -103,7 +104,8 @@ def start(state: State, event: WorkloadStarted) -> None:
 
 
 def release(state: State, event: WorkloadReleased) -> None:
-    """Give the units back and remember the id, over the oldest one remembered at the bound."""
+    """Give the units back and remember the id, over the oldest one remembered at the bound; not
+    the id of what was rejected."""
     workload = state.workloads[event.workload_id]
     if workload.placed:
         if event.reason in ("completed", "reported_failed"):
@@ -113,6 +115,8 @@ def release(state: State, event: WorkloadReleased) -> None:
         _dequeue(state, workload)
     journal, slot = state.journal, state.finished_next
     journal.drop(state.workloads, workload.workload_id)
+    if event.outcome == REJECTED:
+        return
     if slot < len(state.finished):
         journal.drop(state.index.remembered, state.finished[slot].workload_id)
     journal.assign(

@@ -28,6 +28,10 @@ COMPUTE = "compute"
 GPU = "gpu"
 ASIC = "asic"
 
+REJECTED = "rejected"
+"""Outcome of what waited for a site to register its GPUs and is not to be had there. As with every
+rejection its id is not remembered, and it is judged anew when it is sent again."""
+
 MAX_FINISHED = 10_000
 MAX_FAILED_WORKLOADS = 3
 """Different workloads failing on a unit, none completing in between, after which it is suspect."""
@@ -133,11 +137,13 @@ class State:
     that free GPUs, the queue or AI power changed since the last tick of the clock; `configured_at`
     is what the first tick is compared with, None in a state older than that; `doubted` is the time
     of a refused jump of the clock, see `streams.site_inputs.Tick`; `ticks` counts the moves of
-    the clock, by which bounded passes over the queue take turns."""
+    the clock, by which bounded passes over the queue take turns; `registered_at` is what
+    `registering` counts from, None where the first tick found GPUs and no new one came since."""
 
     site_id: str
     configured: bool = False
     configured_at: int | None = None
+    registered_at: int | None = None
     pool: str = "default"
     power_cap_w: int = 0
     feeder_caps_w: dict[str, int] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from schemas.events.sites import (
     WorkloadRejected,
     WorkloadSubmitted,
 )
-from streams.routing.admission import refuse_submission
+from streams.routing.admission import awaited, refuse_submission
 from streams.routing.draft import Draft
 from streams.routing.explanation import alternatives_of
 from streams.routing.holding import held_before
@@ -55,17 +55,22 @@ def _admit(draft: Draft, event: WorkloadSubmitted) -> None:
     if placed and may_fit_before(state, _key(state, event)):
         _take_turn(draft, event, "Others that wait go first.")
         return
-    _queue(draft, event, "Its units follow at once." if placed else search.reason)
     if placed:
+        _queue(draft, event, "Its units follow at once.")
         place(draft, state.workloads[event.workload_id], search)
         return
+    lacking = awaited(state, event)
+    reason = search.reason
+    if lacking is not None:
+        reason = f"The site is still registering its GPUs. {lacking.detail}"
+    _queue(draft, event, reason)
     decision_id = draft.new_id("queueing", event.workload_id)
     alternatives = alternatives_of(state, search)
     draft.explain(
         decision_id=decision_id,
         kind="queueing",
         subject=event.workload_id,
-        reason=search.reason,
+        reason=reason,
         alternatives=alternatives,
     )
 

@@ -58,6 +58,15 @@ CANCELLED = sites.WorkloadReleased(
 )
 REQUEUED = sites.WorkloadRequeued(at=T0 + 3000, customer_id="c1", reason="unit_failed", **RUN)
 RELEASED = sites.WorkloadReleased(at=T0 + 4000, customer_id="c1", outcome="completed", **RUN)
+NOT_TO_BE_HAD = sites.WorkloadReleased(
+    site_id="alpha",
+    at=T0 + 4000,
+    workload_id="w1",
+    customer_id="c1",
+    outcome="rejected",
+    reason="no_such_model",
+    detail="None is one.",
+)
 REJECTED = sites.WorkloadRejected(
     site_id="alpha",
     at=T0 + 1000,
@@ -173,6 +182,19 @@ ENDED_THERE = {"site_id": None, "ended_at": MIDNIGHT + timedelta(seconds=4)}
         (
             [BY_SITE, QUEUED, CANCELLED],
             {"state": "cancelled", "reason": "cancelled", "detail": "too slow"},
+        ),
+        (
+            [BY_SITE, QUEUED, NOT_TO_BE_HAD],
+            {
+                "state": "rejected",
+                "reason": "no_such_model",
+                "detail": "None is one.",
+                "ended_at": MIDNIGHT + timedelta(seconds=4),
+            },
+        ),
+        (
+            [BY_SITE, QUEUED, NOT_TO_BE_HAD, BY_SITE],
+            {"state": "queued", "reason": "pending", "detail": "", "ended_at": None},
         ),
         ([BY_SITE, REJECTED], {"state": "rejected", "reason": "no_such_model"}),
         (

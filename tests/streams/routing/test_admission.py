@@ -12,6 +12,7 @@ from schemas.events.sites import SitesEvent
 from streams.definition import step
 from streams.routing.agent import AGENT
 from streams.routing.decider import retain
+from streams.routing.registering import PATIENCE_MS
 from streams.routing.state import State
 from tests.streams.routing.site import (
     HOUR,
@@ -26,6 +27,7 @@ from tests.streams.routing.site import (
     of,
     submitted,
     the,
+    time,
 )
 
 NEVER: list[tuple[str, dict[str, Any], str]] = [
@@ -62,6 +64,7 @@ def test_a_workload_that_could_never_run_is_rejected(
     # Given four H100s of which the feeder can power three
     site = SiteUnderTest(fa_w=2_100)
     site.gpus(4)
+    site.given(time(NOON + PATIENCE_MS))
     # When, then
     answers = site.when(submitted(**fields))
     rejection = the(sites.WorkloadRejected, answers)
@@ -118,6 +121,7 @@ def test_a_new_configuration_releases_what_became_impossible(
     # Given four H100 that run something, and two workloads that wait
     site = SiteUnderTest()
     site.gpus(4)
+    site.given(time(NOON + PATIENCE_MS))
     site.given(submitted("running", count=4))
     site.given(submitted("small", max_price_usd_per_gpu_hour=Decimal("2.5")))
     site.given(submitted("gang", count=4))
@@ -179,7 +183,8 @@ def test_another_submission_under_the_same_id_is_refused(ended: bool) -> None:
 
 def test_a_rejected_submission_is_judged_again() -> None:
     site = SiteUnderTest()
-    site.given(submitted())
+    site.given(time(NOON + PATIENCE_MS))
+    the(sites.WorkloadRejected, site.when(submitted()))
     site.given(gpu("g00"))
     assert "WorkloadPlaced" in names(site.when(submitted()))
 
