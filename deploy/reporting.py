@@ -22,7 +22,7 @@ STRIKE_RULE = (
     "strike rule: ASICs off after 2 five-minute windows above $80/MWh, on after 4\n"
     "below, off at once at $150/MWh. Profit is AI and mining revenue less power cost."
 )
-DEAD_LETTERS = "dead letters"
+ALWAYS_TOLD = ("dead letters", "alerts")
 WELL = ("ok", "not_installed")
 HIDDEN = "***"
 SECRET = ("password", "sslpassword", "oauth_client_secret")
@@ -61,7 +61,7 @@ def print_health(console: Console, gateway: Gateway) -> None:
     except GatewayError as error:
         components = [{"name": "health", "status": "down", "detail": str(error)}]
     for component in components:
-        if component["name"] == DEAD_LETTERS or component["status"] not in WELL:
+        if component["name"] in ALWAYS_TOLD or component["status"] not in WELL:
             detail = component.get("detail") or component["status"]
             console.print(f"  {component['name']}: {detail}", markup=False, highlight=False)
 

@@ -21,7 +21,7 @@ from confluent_kafka import KafkaException
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 from pydantic import BaseModel, Field
 
-from gateway import dead_letter_queries, metrics, queries
+from gateway import alert_queries, dead_letter_queries, metrics, queries
 from gateway.broker import ASK_S, Broker
 from gateway.database import Database, Row
 from gateway.progress import Progress
@@ -41,6 +41,8 @@ PROJECTIONS = "projections"
 TRANSACTIONS = "transactions"
 DEAD_LETTERS = "dead letters"
 COUNTED_LETTERS = 10_000
+ALERTS = "alerts"
+COUNTED_ALERTS = 10_000
 READS = {
     "routing": topics.SITES,
     "optimization": topics.SITES,
@@ -79,7 +81,7 @@ class HealthReport(BaseModel):
     components: list[Component] = Field(
         description=(
             "broker, transactions, registry, database, each agent, projections, dead letters, "
-            "identity, websocket"
+            "alerts, identity, websocket"
         )
     )
     standstills: list[Standstill] = Field(
@@ -153,6 +155,7 @@ class Health:
             ),
             self._asked(PROJECTIONS, lambda: self._projections(ends)),
             self._asked(DEAD_LETTERS, self._dead_letters),
+            self._asked(ALERTS, self._alerts),
         )
         ends.cancel()
         absent = [
@@ -246,6 +249,14 @@ class Health:
         rows = await dead_letter_queries.newest_by_topic(self._database, COUNTED_LETTERS)
         return "ok", letters_said(rows)
 
+    async def _alerts(self) -> tuple[Status, str]:
+        """They are about sites and producers, not about the parts of the platform."""
+        rows = await alert_queries.open_alerts(self._database, COUNTED_ALERTS)
+        metrics.OPEN_ALERTS.clear()
+        for row in rows:
+            metrics.OPEN_ALERTS.labels(row["kind"], row["severity"]).set(row["count"])
+        return "ok", alerts_said(rows)
+
     def _judge(
         self,
         part: str,
@@ -302,6 +313,12 @@ def letters_said(rows: Iterable[Row]) -> str:
         for row in rows
     ]
     return "; ".join(said) if said else "none in the last day"
+
+
+def alerts_said(rows: Iterable[Row]) -> str:
+    """Those that stand, by kind and severity, each with the newest of them."""
+    said = [f"{row['count']} {row['severity']} {row['kind']}: {row['detail']}" for row in rows]
+    return "; ".join([*said, "see /api/v1/alerts"]) if said else "none"
 
 
 def overall(components: Iterable[Component]) -> Status:

@@ -51,6 +51,11 @@ STANDSTILL = Gauge(
     "How long an open transaction has held this partition of a log back; absent when none does.",
     ["log", "partition"],
 )
+OPEN_ALERTS = Gauge(
+    "hcp_gateway_open_alerts",
+    "Alerts that stand, by kind and severity, up to 10,000 in all; absent when there is none.",
+    ["kind", "severity"],
+)
 POSITION_WAIT = Histogram(
     "hcp_gateway_position_wait_seconds",
     "How long reads waited for a position to be applied, by outcome (applied, timeout, refused).",

@@ -356,7 +356,7 @@ async def newest_clock(database: Database) -> datetime | None:
     return row["now"] if row else None
 
 
-# decisions and alerts -----------------------------------------------------------------------------
+# decisions ----------------------------------------------------------------------------------------
 
 
 async def decision(database: Database, decision_id: str) -> Row | None:
@@ -372,33 +372,4 @@ async def decisions_about(database: Database, subject: str, limit: int) -> list[
         """SELECT * FROM decisions WHERE subject = %(subject)s
            ORDER BY at DESC, decision_id DESC LIMIT %(limit)s""",
         {"subject": subject, "limit": limit},
-    )
-
-
-async def alerts_about(database: Database, workload_id: str, limit: int) -> list[Row]:
-    """Newest first."""
-    return await database.rows(
-        """SELECT * FROM alerts WHERE workload_id = %(workload_id)s
-           ORDER BY raised_at DESC, alert_id DESC LIMIT %(limit)s""",
-        {"workload_id": workload_id, "limit": limit},
-    )
-
-
-async def alerts(
-    database: Database, limit: int, after: Key | None, *, site_id: str | None, active: bool | None
-) -> list[Row]:
-    at, last = after or (None, None)
-    return await database.rows(
-        SQL(
-            """SELECT * FROM all_alerts {where}
-               ORDER BY raised_at DESC, alert_id DESC LIMIT %(limit)s + 1"""
-        ).format(
-            where=where(
-                ("site_id = %(site_id)s", site_id),
-                ("cleared_at IS NULL", active or None),
-                ("cleared_at IS NOT NULL", True if active is False else None),
-                ("(raised_at, alert_id) < (%(at)s::timestamptz, %(last)s)", last),
-            )
-        ),
-        {"site_id": site_id, "at": at, "last": last, "limit": limit},
     )

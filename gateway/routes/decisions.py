@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from gateway import queries
+from gateway import alert_queries, queries
 from gateway.context import Gateway
 from gateway.database import Row
 from gateway.endpoints import Call, NoBody, Query, get
@@ -62,7 +62,7 @@ class Decision(BaseModel):
 
 class Alert(BaseModel):
     alert_id: str
-    site_id: str
+    site_id: str | None = Field(description="Null where it is about a topic")
     kind: str
     severity: str
     unit_id: str | None
@@ -90,7 +90,7 @@ async def read_decision(gateway: Gateway, call: Call[Query, NoBody]) -> Decision
 
 async def list_alerts(gateway: Gateway, call: Call[AlertsQuery, NoBody]) -> Page[Alert]:
     query = call.query
-    rows = await queries.alerts(
+    rows = await alert_queries.alerts(
         gateway.database,
         query.limit,
         NEWEST_ALERT.after(query),

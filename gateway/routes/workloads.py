@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from gateway import commands, queries
+from gateway import alert_queries, commands, queries
 from gateway.classification import Classification, site_feasibility, workload_class
 from gateway.commands import AcceptedWorkload, WorkloadSpec, WorkloadSubmission
 from gateway.context import Gateway
@@ -133,7 +133,7 @@ async def explain_workload(gateway: Gateway, call: Call[Query, NoBody]) -> Expla
     row = await _row(gateway, call.path["workload_id"])
     workload_id, waits = row["workload_id"], row["state"] == "queued"
     decisions = await queries.decisions_about(gateway.database, workload_id, EXPLAINED)
-    alerts = await queries.alerts_about(gateway.database, workload_id, EXPLAINED)
+    alerts = await alert_queries.alerts_about(gateway.database, workload_id, EXPLAINED)
     return Explanation(
         workload=Workload.model_validate(row),
         pending_because=_pending(row, decisions) if waits else None,

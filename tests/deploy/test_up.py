@@ -86,6 +86,7 @@ def test_status_names_every_process_and_address_and_a_restart(data: Path) -> Non
     assert "postgresql://hcp:***@127.0.0.1:1/none" in table
     assert "metering: 9 events behind" in table
     assert "dead letters: 3 of hcp.sites.v1, the last forged" in table
+    assert "alerts: 1 critical site_silent: Nothing came." in table
     assert "trial:" not in table
     assert shown["speed"] == 1.0
     assert "postgresql://hcp:secret@127.0.0.1:1/none" in answer.stdout

@@ -27,6 +27,7 @@ COMPONENTS = [
     {"name": "trial", "status": "ok"},
     {"name": "metering", "status": "degraded", "detail": "9 events behind"},
     {"name": "dead letters", "status": "ok", "detail": "3 of hcp.sites.v1, the last forged"},
+    {"name": "alerts", "status": "ok", "detail": "1 critical site_silent: Nothing came."},
 ]
 HEALTH = json.dumps({"status": "ok", "components": COMPONENTS})
 GATEWAY = f"""

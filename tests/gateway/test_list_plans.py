@@ -17,7 +17,7 @@ import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from gateway import dead_letter_queries, money_queries, queries
+from gateway import alert_queries, dead_letter_queries, money_queries, queries
 from gateway.database import Database, Row, Statement
 from gateway.settings import Settings
 from projections.migrating import migrate
@@ -61,10 +61,11 @@ LISTS: dict[str, List] = {
     "units after": page(queries.units, "s1", "u002000", **SITE),
     "curtailments": page(queries.curtailments, HALF, "k5", **SITE),
     "decisions": lambda db: queries.decisions_about(db, "w1", LIMIT),
-    "alerts": page(queries.alerts),
-    "alerts by site": page(queries.alerts, HALF, "a5", **SITE),
-    "alerts that stand": page(queries.alerts, active=True),
-    "alerts that are over": page(queries.alerts, HALF, "a5", active=False),
+    "alerts": page(alert_queries.alerts),
+    "alerts by site": page(alert_queries.alerts, HALF, "a5", **SITE),
+    "alerts that stand": page(alert_queries.alerts, active=True),
+    "alerts that are over": page(alert_queries.alerts, HALF, "a5", active=False),
+    "alerts that health counts": lambda db: alert_queries.open_alerts(db, LIMIT),
     "dead letters": page(dead_letter_queries.dead_letters),
     "dead letters by topic": page(dead_letter_queries.dead_letters, HALF, "d5", topic="t1"),
     "dead letters by reader": page(dead_letter_queries.dead_letters, HALF, "d5", reader="r1"),

@@ -191,7 +191,7 @@ def test_health_names_every_part(client: httpx.Client) -> None:
     assert list(parts) == [
         *("broker", "transactions", "registry", "database"),
         *("routing", "optimization", "metering", "invoicing", "brokering", "projections"),
-        *("dead letters", "identity", "websocket"),
+        *("dead letters", "alerts", "identity", "websocket"),
     ]
     assert parts["broker"] == parts["registry"] == parts["database"] == "ok"
     assert parts["projections"] == "ok"
