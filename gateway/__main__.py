@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from gateway.app import create_app
 from gateway.connections import Lobby, protocol
-from gateway.database import migrate
+from gateway.database import HELD_UP, PATIENCE_S, migrate
 from gateway.settings import RefusedAddress, Settings, require_loopback
 
 USAGE = "usage: python -m gateway [migrate]"
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     try:
         settings = Settings()
         if arguments:
-            applied = migrate(settings.database)
+            applied = migrate(settings.database, patience_s=PATIENCE_S)
             sys.stdout.write(f"applied: {', '.join(applied) or 'nothing, all was there'}\n")
             return 0
         require_loopback(settings.gateway_host)
@@ -41,10 +41,16 @@ def main(arguments: list[str]) -> int:
     except ValidationError as invalid:
         return _refuse(_first_fault(invalid))
     except psycopg.Error as error:
-        away = isinstance(error, psycopg.OperationalError)
-        how = "does not answer" if away else "refuses the migration"
-        return _refuse(f"The database {how}: {str(error).splitlines()[0]}")
+        return _refuse(_not_migrated(error))
     return _serve(settings)
+
+
+def _not_migrated(error: psycopg.Error) -> str:
+    if isinstance(error, HELD_UP):
+        return f"Others had a table open for {PATIENCE_S:g} s: try again when they have ended."
+    away = isinstance(error, psycopg.OperationalError)
+    how = "does not answer" if away else "refuses the migration"
+    return f"The database {how}: {str(error).splitlines()[0]}"
 
 
 def _serve(settings: Settings) -> int:

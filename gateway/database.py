@@ -9,10 +9,16 @@ from typing import Any, LiteralString
 from urllib.parse import urlencode
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 from psycopg.sql import Composed
 from psycopg_pool import AsyncConnectionPool
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_random_exponential,
+)
 from yoyo import get_backend, read_migrations
 
 from gateway.settings import Settings
@@ -25,6 +31,10 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 # that a killed process leaves behind; under ours such a row is known to be nobody's.
 MIGRATING = 0x48435001
 YOYO_WAIT_S = 10
+LOCK_WAIT = "500ms"  # below the server's deadlock_timeout
+LONGEST_PAUSE_S = 5
+PATIENCE_S = 150.0  # an analyst's transaction is ended before
+HELD_UP = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 CONNECT_TIMEOUT_S = 3
 POOL_WAIT_S = 3.0
 
@@ -90,25 +100,41 @@ async def _check_if_spoken_to(connection: psycopg.AsyncConnection[Any]) -> None:
             await AsyncConnectionPool.check_connection(connection)
 
 
-def migrate(dsn: str) -> list[str]:
+def migrate(dsn: str, *, patience_s: float = 0.0) -> list[str]:
     """Apply what is not applied yet, in order; the names of what was applied.
 
-    Raises psycopg.Error: OperationalError when the database does not answer, InsufficientPrivilege
-    when its user may not make the tables.
+    Whoever waits for a table holds up all who come after. So, as projections do, it waits for half
+    a second, lets the others pass, and tries again for so long; what was applied before stays.
+
+    Raises psycopg.Error: one of HELD_UP when others had a table open all the time, OperationalError
+    when the database does not answer, InsufficientPrivilege when its user may not make the tables.
     """
+    names: list[str] = []
     with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATING,))
         _require_right_to_migrate(connection)
-        backend = get_backend(yoyo_uri(dsn))
-        try:
-            backend.break_lock()
-            with backend.lock(timeout=YOYO_WAIT_S):
-                pending = backend.to_apply(read_migrations(str(MIGRATIONS)))
-                names = [migration.id for migration in pending]
-                backend.apply_migrations(pending)
-        finally:
-            backend.connection.close()
+        retrying = Retrying(
+            retry=retry_if_exception_type(HELD_UP),
+            wait=wait_random_exponential(multiplier=0.2, max=LONGEST_PAUSE_S),
+            stop=stop_after_delay(patience_s),
+            reraise=True,
+        )
+        retrying(_apply, dsn, names)
     return names
+
+
+def _apply(dsn: str, names: list[str]) -> None:
+    """Adds to `names` what it has applied, also when it fails at the next one."""
+    options = f"{conninfo_to_dict(dsn).get('options') or ''} -c lock_timeout={LOCK_WAIT}"
+    backend = get_backend(yoyo_uri(make_conninfo(dsn, options=options.strip())))
+    try:
+        backend.break_lock()
+        with backend.lock(timeout=YOYO_WAIT_S):
+            for migration in backend.to_apply(read_migrations(str(MIGRATIONS))):
+                backend.apply_one(migration)
+                names.append(migration.id)
+    finally:
+        backend.connection.close()
 
 
 def _require_right_to_migrate(connection: psycopg.Connection[Any]) -> None:

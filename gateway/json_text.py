@@ -7,39 +7,39 @@ before us may have kept the first; they take NaN and Infinity, which are no JSON
 from __future__ import annotations
 
 import json
-from typing import NoReturn
+from collections import Counter
 
 from gateway.errors import Fault
 
+MAX_NAMED = 20
+"""Faults that are named; how many more there are is said."""
+
 
 def faults_of_json(raw: bytes) -> list[Fault]:
-    """What is ambiguous or no JSON in a body, as a fault of the whole of it; nothing: neither."""
+    """What is ambiguous or no JSON in a body, each once, as a fault of the whole of it; nothing:
+    neither."""
+    found: Counter[str] = Counter()
+
+    def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        by_name = dict(pairs)
+        if len(by_name) < len(pairs):
+            for name, count in Counter(name for name, _ in pairs).items():
+                if count > 1:
+                    found[f"The member {name[:100]!r} is given more than once"] += 1
+        return by_name
+
+    def no_json(constant: str) -> None:
+        found[f"{constant} is no number in JSON"] += 1
+
     try:
-        text = raw.decode()
-        json.loads(text, object_pairs_hook=_members, parse_constant=_no_json)
+        json.loads(raw.decode(), object_pairs_hook=members, parse_constant=no_json)
     except UnicodeDecodeError:
         return [Fault(detail="The body must be UTF-8", pointer="#")]
     except RecursionError:
         return [Fault(detail="The body is nested too deeply", pointer="#")]
-    except _Ambiguous as error:
-        return [Fault(detail=str(error), pointer="#")]
     except ValueError:
         return []  # no JSON: the model's parser says where it ends to be some
-    return []
-
-
-class _Ambiguous(Exception):
-    """JSON to some readers, or not the same JSON to all of them."""
-
-
-def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise _Ambiguous(f"The member {twice[:100]!r} is given twice")
-    return members
-
-
-def _no_json(constant: str) -> NoReturn:
-    raise _Ambiguous(f"{constant} is no number in JSON")
+    said = list(found)
+    if len(said) > MAX_NAMED:
+        said = [*said[:MAX_NAMED], f"{len(said) - MAX_NAMED} more of the kind"]
+    return [Fault(detail=detail, pointer="#") for detail in said]

@@ -16,27 +16,16 @@ from streams.invoicing.contracts import tariff_of
 from streams.invoicing.cutting import Piece
 from streams.invoicing.invoices import MAX_LONG
 from streams.invoicing.state import MAX_HELD, Contract, Held, State
-from streams.invoicing.usage import rate, rated
+from streams.invoicing.usage import common, rate, rated
 
 UNPRICED = "unpriced_model"
 
 
 def held(usage: UsageRecorded, piece: Piece, contract: Contract) -> UsageHeld:
     return UsageHeld(
-        customer_id=usage.customer_id,
-        at=usage.at,
-        usage_id=usage.usage_id,
-        site_id=usage.site_id,
-        workload_id=usage.workload_id,
-        placement_id=usage.placement_id,
-        meter=usage.meter,
+        **common(usage, piece),
         gpu_model=usage.gpu_model,
-        interval_start=piece.start,
-        interval_end=piece.end,
-        contract_id=piece.contract_id,
         tariff_id=contract.tariff_id,
-        quantity=piece.quantity,
-        unit=usage.unit,
         reason=UNPRICED,
     )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
+from streams.quantities import DAY_MS, HOUR_MS
+
 WEEK_MS = 7 * DAY_MS
 MONDAY_MS = -3 * DAY_MS  # the epoch was a Thursday
 

@@ -10,7 +10,7 @@ before the site's watermark, was recorded before, or contradicts what was.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from schemas.events.accounts import AccountsEvent, UsageHeld, UsageRated, UsageRecorded
 from streams.invoicing.contracts import ANY_MODEL, usd_micros
@@ -52,25 +52,48 @@ def rate(usage: UsageRecorded, quantity: int, tariff: Tariff) -> Rate | None:
     return None if agreed is None else Rate(TARIFF, gpu_time.amount_usd_micros(quantity, agreed))
 
 
-def rated(
-    usage: UsageRecorded, piece: Piece, contract: Contract, tariff_id: str, found: Rate
-) -> UsageRated:
-    period_start, _ = billing_period(contract, piece.start)
-    return UsageRated(
+class Common(TypedDict):
+    """What every word about a piece of usage says, whether it has a price or not."""
+
+    customer_id: str
+    at: int
+    usage_id: str
+    site_id: str
+    workload_id: str
+    placement_id: str
+    meter: str
+    interval_start: int
+    interval_end: int
+    contract_id: str
+    quantity: int
+    unit: str
+
+
+def common(usage: UsageRecorded, piece: Piece) -> Common:
+    return Common(
         customer_id=usage.customer_id,
         at=usage.at,
         usage_id=usage.usage_id,
         site_id=usage.site_id,
         workload_id=usage.workload_id,
+        placement_id=usage.placement_id,
         meter=usage.meter,
         interval_start=piece.start,
+        interval_end=piece.end,
         contract_id=piece.contract_id,
-        tariff_id=tariff_id,
         quantity=piece.quantity,
         unit=usage.unit,
+    )
+
+
+def rated(
+    usage: UsageRecorded, piece: Piece, contract: Contract, tariff_id: str, found: Rate
+) -> UsageRated:
+    period_start, _ = billing_period(contract, piece.start)
+    return UsageRated(
+        **common(usage, piece),
+        tariff_id=tariff_id,
         amount_usd_micros=found.amount_usd_micros,
-        placement_id=usage.placement_id,
-        interval_end=piece.end,
         period_start=period_start,
         priced_by=found.by,
     )

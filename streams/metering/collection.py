@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from schemas.events.accounts import UsageCollected
 from streams.metering.differences import forget_prices
-from streams.metering.intervals import DAY_MS, HOUR_MS, covers, floor_to
+from streams.metering.intervals import covers, floor_to
 from streams.metering.state import ALLOWANCE_MS, IDLE_MS, Customer, State
+from streams.quantities import DAY_MS, HOUR_MS
 
 MAX_HOURS = 48
 """Hours collected at once; the next tick goes on."""

@@ -8,9 +8,9 @@ from schemas.events.sites import SitesEvent
 from streams.metering import clock, differences
 from streams.metering.collection import collectable_until, watermarks
 from streams.metering.evolution import clocked, is_failed_switch
-from streams.metering.intervals import HOUR_MS
 from streams.metering.state import State
 from streams.metering.usage import energy, gpu_time
+from streams.quantities import HOUR_MS
 
 Answer = UsageRecorded | UsageCollected | sites.BillingDifferenceFound
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from streams.quantities import DAY_MS, HOUR_MS
+
 MINUTE_MS = 60_000
-HOUR_MS = 60 * MINUTE_MS
-DAY_MS = 24 * HOUR_MS
 QUARTER_MS = HOUR_MS // 4
 
 MAX_SLICES = 48

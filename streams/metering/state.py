@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from streams.metering.intervals import DAY_MS, HOUR_MS
 from streams.prices import Price
+from streams.quantities import DAY_MS, HOUR_MS
 
 GPU = "gpu"
 

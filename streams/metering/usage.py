@@ -12,16 +12,10 @@ from uuid import NAMESPACE_OID, uuid5
 
 from schemas.events.accounts import UsageRecorded
 from streams.allocation import allocate
-from streams.metering.intervals import (
-    HOUR_MS,
-    MINUTE_MS,
-    QUARTER_MS,
-    floor_to,
-    hourly,
-    union_ms,
-)
+from streams.metering.intervals import MINUTE_MS, QUARTER_MS, floor_to, hourly, union_ms
 from streams.metering.state import Placement, Reading, State
 from streams.prices import Price, Stretch, stretches
+from streams.quantities import HOUR_MS
 
 USAGE = uuid5(NAMESPACE_OID, "hcp.accounts.v1.UsageRecorded")
 

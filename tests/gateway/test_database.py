@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import psycopg
+import pytest
 
-from gateway.database import Database
+from gateway.database import HELD_UP, Database, migrate
 from gateway.settings import Settings
 
 CONNECTIONS = 8
@@ -26,6 +28,26 @@ def test_no_query_meets_a_connection_that_died_in_the_pool(database: str) -> Non
             await pool.close()
 
     asyncio.run(scene())
+
+
+def test_a_migration_waits_for_a_table_in_use_without_holding_others_up(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(database)
+    name = "gateway-9999-later"
+    (tmp_path / f"{name}.sql").write_text("ALTER TABLE kept_answers ADD COLUMN later integer")
+    monkeypatch.setattr("gateway.database.MIGRATIONS", tmp_path)
+    with psycopg.connect(database) as reader:
+        reader.execute("SELECT * FROM kept_answers")
+        with pytest.raises(HELD_UP):
+            migrate(database)
+        reader.rollback()
+    try:
+        assert migrate(database) == [name]
+    finally:
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute("ALTER TABLE kept_answers DROP COLUMN IF EXISTS later")
+            connection.execute("DELETE FROM _yoyo_migration WHERE migration_id = %s", (name,))
 
 
 def end_connections(database: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.commands import CurtailmentRequest, WorkloadSubmission
-from gateway.json_text import faults_of_json
+from gateway.json_text import MAX_NAMED, faults_of_json
 from gateway.routes.decisions import AlertsQuery
 from gateway.routes.prices import PowerPricesQuery
 
@@ -32,6 +32,24 @@ SUBMISSION: dict[str, Any] = {"name": "n", "kind": "batch", "gpu_count": 1, "dur
 def test_what_two_readers_could_take_differently_is_a_fault(raw: bytes) -> None:
     (fault,) = faults_of_json(raw)
     assert fault.pointer == "#"
+
+
+def test_every_member_that_is_given_more_than_once_is_named() -> None:
+    raw = b'{"a": 1, "b": {"c": 1, "d": 2, "c": NaN, "c": 4}, "a": 2, "e": Infinity, "e": 1}'
+    assert [fault.detail for fault in faults_of_json(raw)] == [
+        "NaN is no number in JSON",
+        "The member 'c' is given more than once",
+        "Infinity is no number in JSON",
+        "The member 'a' is given more than once",
+        "The member 'e' is given more than once",
+    ]
+
+
+def test_how_many_are_named_is_bounded() -> None:
+    names = [f'"{number}": 0' for number in range(50_000)]
+    faults = faults_of_json(f"{{{', '.join(names * 2)}}}".encode())
+    assert len(faults) == MAX_NAMED + 1
+    assert faults[-1].detail == f"{50_000 - MAX_NAMED} more of the kind"
 
 
 @pytest.mark.parametrize("raw", [b"{}", b'{"a": 1e3, "b": "NaN"}', b'{"a": {"a": 1}}', b"{"])

@@ -12,8 +12,9 @@ import pytest
 from projections.migrating import migrate
 from projections.record import moment
 from schemas.events.sites import PowerPricePublished, SitesEvent
-from streams.metering.intervals import HOUR_MS, MINUTE_MS, QUARTER_MS
+from streams.metering.intervals import MINUTE_MS, QUARTER_MS
 from streams.prices import Price, Stretch, inserted, stretches
+from streams.quantities import HOUR_MS
 from tests.streams.metering.site import (
     GPU,
     SITE,

@@ -12,8 +12,8 @@ from schemas.events.accounts import AccountsEvent
 from schemas.topics import Event
 from streams.definition import step
 from streams.invoicing.agent import AGENT
-from streams.invoicing.periods import DAY_MS, HOUR_MS
 from streams.invoicing.state import State
+from streams.quantities import DAY_MS, HOUR_MS
 
 CUSTOMER = "acme"
 SITE = "plano"

@@ -14,9 +14,10 @@ from schemas.events.accounts import AccountsEvent
 from streams.invoicing import cutting
 from streams.invoicing.contracts import in_force, on_demand_id
 from streams.invoicing.cutting import MAX_PIECES, pieces
-from streams.invoicing.periods import DAY_MS, HOUR_MS, period_at
+from streams.invoicing.periods import period_at
 from streams.invoicing.state import Contract
 from streams.metering.intervals import hourly
+from streams.quantities import DAY_MS, HOUR_MS
 from tests.streams.invoicing.account import (
     CUSTOMER,
     GPU_HOUR,

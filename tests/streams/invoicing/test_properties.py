@@ -14,8 +14,8 @@ from schemas.events import accounts
 from schemas.events.accounts import AccountsEvent
 from streams.definition import settle, step
 from streams.invoicing.agent import AGENT
-from streams.invoicing.periods import HOUR_MS
 from streams.invoicing.state import State
+from streams.quantities import HOUR_MS
 from tests.streams.invoicing.account import (
     CUSTOMER,
     GPU_HOUR,

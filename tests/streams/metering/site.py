@@ -11,8 +11,9 @@ from schemas.events.accounts import UsageCollected, UsageRecorded
 from schemas.events.sites import SitesEvent
 from streams.definition import step
 from streams.metering.agent import AGENT
-from streams.metering.intervals import HOUR_MS, QUARTER_MS
+from streams.metering.intervals import QUARTER_MS
 from streams.metering.state import State
+from streams.quantities import HOUR_MS
 
 DAY = 1_717_200_000_000  # 2024-06-01T00:00Z
 SITE = "plano"

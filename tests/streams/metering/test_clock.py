@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from schemas.events import sites
 from schemas.events.accounts import UsageCollected
-from streams.metering.intervals import DAY_MS, HOUR_MS
+from streams.quantities import DAY_MS, HOUR_MS
 from tests.streams.metering.site import (
     GPU,
     SITE,

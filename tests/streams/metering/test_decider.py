@@ -13,9 +13,10 @@ from schemas.events.accounts import UsageRecorded
 from schemas.events.sites import SitesEvent
 from streams.invoicing.state import MAX_GRACE_S
 from streams.metering.agent import AGENT
-from streams.metering.intervals import DAY_MS, HOUR_MS, QUARTER_MS
 from streams.metering.intervals import MAX_JUMP_MS as YEAR_MS
+from streams.metering.intervals import QUARTER_MS
 from streams.metering.state import ALLOWANCE_MS, IDLE_MS, MAX_AHEAD_MS, MAX_READING_MS
+from streams.quantities import DAY_MS, HOUR_MS
 from streams.site_inputs import MAX_JUMP_MS
 from tests.streams.metering.site import (
     GPU,

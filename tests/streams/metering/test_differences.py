@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from schemas.events.sites import BillingDifferenceFound
-from streams.metering.intervals import HOUR_MS, MINUTE_MS
+from streams.metering.intervals import MINUTE_MS
+from streams.quantities import HOUR_MS
 from tests.streams.metering.site import (
     FEEDER,
     GPU,

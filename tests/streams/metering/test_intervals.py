@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.metering.intervals import (
-    HOUR_MS,
     MAX_JUMP_MS,
     MAX_SLICES,
     beyond_jump_ms,
@@ -15,6 +14,7 @@ from streams.metering.intervals import (
     hourly,
     union_ms,
 )
+from streams.quantities import HOUR_MS
 
 
 @given(start=st.integers(0, 10**13), length=st.integers(0, 100 * HOUR_MS))

@@ -16,8 +16,9 @@ import pytest
 from schemas.events.accounts import UsageRecorded
 from schemas.events.sites import PowerPricePublished, SitesEvent
 from simulators.market import power_prices
-from streams.metering.intervals import HOUR_MS, MINUTE_MS, QUARTER_MS
+from streams.metering.intervals import MINUTE_MS, QUARTER_MS
 from streams.metering.usage import MAX_PIECES
+from streams.quantities import HOUR_MS
 from tests.streams.metering.site import (
     GPU,
     Folded,

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from schemas.events.sites import SitesEvent
 from streams.definition import step
 from streams.metering.agent import AGENT
-from streams.metering.intervals import HOUR_MS, QUARTER_MS
+from streams.metering.intervals import QUARTER_MS
 from streams.metering.state import State
+from streams.quantities import HOUR_MS
 from tests.streams.metering.site import (
     SITE,
     Folded,
