@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import UnencodableEvent
 from schemas.events import accounts, intake, sites
-from schemas.topics import SITES, Event
+from schemas.topics import SITES, Event, unanswered
 from streams import site_inputs
 from streams.brokering.agent import AGENT as BROKERING
 from streams.definition import Agent
@@ -237,6 +237,42 @@ def test_advisers_follow_an_authority_of_other_rules(seed: int, chance: int, lat
     with rules(later):
         for agent in AGENTS:
             assert restored(company, agent) == lived[agent.name], agent.name
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 2**32), most=st.integers(1_000, 1_500))
+def test_what_an_agent_could_not_answer_moves_a_state_as_its_restoring_does(
+    seed: int, most: int
+) -> None:
+    """An adviser counts it as taken, before routing says anything behind it and after."""
+    company = Company(seed, LENGTH)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streams.loop.MAX_ANSWER_BYTES", most)
+        company.live()
+    lived = states(company)
+    for agent in AGENTS:
+        assert restored(company, agent) == lived[agent.name], agent.name
+
+
+def test_an_adviser_that_refuses_what_routing_could_not_answer_follows_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Routing has passed the input without a word against it, so to the adviser it is taken."""
+    pair = Pair()
+    monkeypatch.setattr("streams.optimization.refusals.tick", _other_clock(always, stricter=False))
+    put(pair.substrate, JUMP)
+    pair.adviser.run()
+    assert pair.known.unconfirmed.verdicts[pair.known.position] == CLOCK_JUMP
+    monkeypatch.setattr("streams.loop.MAX_ANSWER_BYTES", 1)
+    pair.authority.run()
+    monkeypatch.undo()
+    assert len(everything(pair.substrate.open(), unanswered(SITES))) == 1
+    put(pair.substrate, sites.UnitFailed(site_id=SITE, at=T0, unit_id="nobody", reason=""))
+    run_until_idle([pair.authority, pair.adviser])
+    assert pair.authority.worker.processor.states[SITE].now == T0
+    assert pair.known.states[SITE].now == JUMP.at
+    again = restore(replace(OPTIMIZATION, state_version="later"), 0, pair.substrate.open(), CODEC)
+    assert state_bytes(again.processor) == state_bytes(pair.known)
 
 
 class Pair:
