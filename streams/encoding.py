@@ -8,6 +8,7 @@ checkpoint and changed since is encoded again by it. Costs a second copy of the 
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,6 +18,8 @@ from streams.loop import Processor
 
 # What is encoded in one go ahead of a checkpoint: some 3 ms.
 SLICE_BYTES = 256 * 1024
+
+MOST_GONE = 1_000  # entities that are no more, and whose bytes are kept until a capture clears up
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -80,6 +83,11 @@ class _Kept(NamedTuple):
     encoded: bytes
 
 
+# All that is done to each of ten thousand entities while no decision can be made is done by these,
+# and by `map`, `all` and `list`: a loop in Python takes ten times as long.
+_KEY, _ENCODED = itemgetter(1), itemgetter(2)
+
+
 class _Entities:
     """The entities in the large fields of one state, each with its bytes."""
 
@@ -95,16 +103,21 @@ class _Entities:
         self._forget_touched()
         done = 0
         for name in sorted(self._large):
-            for key, entity in getattr(self.state, name).items():
-                if id(entity) not in self._kept:
-                    done += len(self._keep(key, entity).encoded)
-                    if done >= most_bytes:
-                        return done
+            entities = getattr(self.state, name)
+            kept = self._kept_of(entities)
+            if all(kept):
+                continue
+            items = list(entities.items())
+            for place in [place for place, one in enumerate(kept) if one is None]:
+                key, entity = items[place]
+                done += len(self._keep(key, entity).encoded)
+                if done >= most_bytes:
+                    return done
         return done
 
     def take(self, names: tuple[str, ...]) -> list[bytes]:
         self._forget_touched()
-        present: dict[int, _Kept] = {}
+        present = 0
         pieces = [_map_header(len(names))]
         for name in names:
             value = getattr(self.state, name)
@@ -113,14 +126,28 @@ class _Entities:
                 pieces.append(_encode(value))
                 continue
             pieces.append(_map_header(len(value)))
-            for key, entity in value.items():
-                kept = self._kept.get(id(entity))
-                if kept is None or kept.key != key:
-                    kept = self._keep(key, entity)
-                present[id(entity)] = kept
-                pieces.append(kept.encoded)
-        self._kept = present
+            pieces.extend(map(_ENCODED, self._whole(value)))
+            present += len(value)
+        if len(self._kept) > present + MOST_GONE:
+            self._forget_gone()
         return pieces
+
+    def _kept_of(self, entities: dict[Any, Any]) -> list[_Kept | None]:
+        """In their order; None where one is stale."""
+        return list(map(self._kept.get, map(id, entities.values())))
+
+    def _whole(self, entities: dict[Any, Any]) -> list[_Kept]:
+        kept: list[Any] = self._kept_of(entities)
+        if not all(kept) or list(map(_KEY, kept)) != list(entities):
+            for place, (key, entity) in enumerate(entities.items()):
+                if kept[place] is None or kept[place].key != key:
+                    kept[place] = self._keep(key, entity)
+        return kept
+
+    def _forget_gone(self) -> None:
+        states = [getattr(self.state, name) for name in self._large]
+        present = {id(entity) for entities in states for entity in entities.values()}
+        self._kept = {one: kept for one, kept in self._kept.items() if one in present}
 
     def _forget_touched(self) -> None:
         for identity in self._touched:

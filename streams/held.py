@@ -95,6 +95,7 @@ class Held:
         async with self._saving:
             started = time.monotonic()
             cost_s = await self._prepare()
+            await asyncio.sleep(0)  # decisions go between the last slice and the capture too
             async with self._deciding:
                 taken, took_s = self._take()
             if taken is None:
@@ -110,6 +111,7 @@ class Held:
         """
         position = self.worker.processor.position
         self.metrics.position.set(position)
+        self.metrics.unsearched.set(self.worker.unsearched)
         self.metrics.lag.set(max(0, (end or self.worker.log_end) - 1 - position))
 
     async def _prepare(self) -> float:

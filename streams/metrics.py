@@ -19,6 +19,11 @@ LAG = Gauge(
     "Records of the log that the agent has not applied yet.",
     _PLACE,
 )
+UNSEARCHED = Gauge(
+    "hcp_streams_unsearched_records",
+    "Records that a start has still to look at for answers of earlier ones, before it goes on.",
+    _PLACE,
+)
 POSITION = Gauge(
     "hcp_streams_position_offset",
     "Offset of the last record applied.",
@@ -96,6 +101,7 @@ class PartitionMetrics:
         labels = (agent, str(partition))
         self.lag = LAG.labels(*labels)
         self.position = POSITION.labels(*labels)
+        self.unsearched = UNSEARCHED.labels(*labels)
         self.decision_latency = DECISION_LATENCY.labels(*labels)
         self.checkpoint = CHECKPOINT.labels(*labels)
         self.capture = CAPTURE.labels(*labels)

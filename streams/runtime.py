@@ -29,6 +29,7 @@ from schemas.codec import Codec
 from schemas.errors import RegistryUnavailable
 from schemas.registry import RegistryIds
 from schemas.topics import Topics, dlq, group_of, snapshots_topic, unanswered
+from streams.answers import answer_topics
 from streams.consumer import DirectConsumer, new_app, record_of
 from streams.definition import Agent
 from streams.errors import (
@@ -44,7 +45,7 @@ from streams.held import SNAPSHOT_SHARE, Held
 from streams.kafka import KafkaLog
 from streams.metrics import PartitionMetrics
 from streams.pausing import Pausing, Rest
-from streams.recovery import answer_topics, begin
+from streams.recovery import begin
 from streams.settings import Settings
 from streams.unreadable import install, is_unread
 from streams.worker import Worker, last_before
@@ -60,7 +61,7 @@ _READY_ANYWAY_S = 30.0  # a long rebuild is not a dead worker
 _AGAIN_S = 0.001
 # Times `checkpoint_records`: at so many unsaved records decisions wait for a checkpoint.
 _UNSAVED = 2
-_SLICE = 500  # records of a catching up
+_SLICE = 1_000  # records of a catching up
 _MANY, _SOON_S = 5, 30.0  # assignments in a short time: two workers with one name
 
 
@@ -274,19 +275,20 @@ class Runtime:
         if held is not None:
             return held
         started = time.monotonic()
-        metrics = PartitionMetrics(self._agent.name, partition)
-        restored = await asyncio.to_thread(begin, self._agent, partition, self._log, self._codec)
-        worker = Worker(restored, self._log, self._codec)
+        recovery = await asyncio.to_thread(begin, self._agent, partition, self._log, self._codec)
+        worker = Worker(recovery, self._log, self._codec)
         self._log.close_readers()
         took_s = time.monotonic() - started
-        metrics.restore.set(took_s)
         log.info(
-            "partition %d: %d keys restored at offset %d in %.0f ms",
+            "partition %d: %d keys restored at offset %d in %.0f ms; %d offsets may hold answers",
             partition,
             len(worker.processor.states),
             worker.processor.position,
             took_s * 1000,
+            worker.unsearched,
         )
+        metrics = PartitionMetrics(self._agent.name, partition)
+        metrics.restore.set(took_s)
         held = Held(worker, metrics, self._lock, lambda: self._failure is not None)
         self._held[partition] = held
         self._tell(held)

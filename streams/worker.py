@@ -20,11 +20,12 @@ from schemas.codec import Codec
 from schemas.errors import RegistryUnavailable
 from schemas.record import Record
 from streams import snapshots
+from streams.answers import kept_topics
 from streams.encoding import Encodings
 from streams.errors import ReadingStopped, WorkerFailed
 from streams.failstop import FailStop
 from streams.log import Log
-from streams.recovery import Restored, answer_topics
+from streams.recovery import Recovery
 
 S = TypeVar("S")
 
@@ -39,19 +40,19 @@ class Worker(Generic[S]):
     log_end: the offset that the log had yet to give when the worker began
     """
 
-    def __init__(self, restored: Restored[S], log: Log, codec: Codec) -> None:
-        self.processor = restored.processor
+    def __init__(self, recovery: Recovery[S], log: Log, codec: Codec) -> None:
+        self.processor = recovery.processor
         self.saved_position = self.processor.position
-        self.log_end = restored.end
-        self._restored = restored
+        self.log_end = recovery.end
+        self._recovery = recovery
         self._log = log
         self._codec = codec
-        self._slot = restored.free_slot
-        self._replay: Iterator[None] | None = None
+        self._slot = recovery.free_slot
+        self._steps: Iterator[None] | None = None
         self._encodings = Encodings(self.agent)
         self._writing = threading.Lock()  # the last words of `receive` may meet a `write`
         self._work = FailStop(WorkerFailed, harmless=_HARMLESS)
-        self._answer_topics = frozenset(topic.name for topic in answer_topics(self.agent))
+        self._answer_topics = frozenset(topic.name for topic in kept_topics(self.agent))
 
     @property
     def agent(self) -> Any:  # noqa: ANN401 - an Agent of any state
@@ -76,10 +77,15 @@ class Worker(Generic[S]):
 
     def is_behind(self, last: int = -1) -> bool:
         """Whether anything up to this offset, or of what was recorded, is still to be applied."""
-        return self.processor.position < max(self._restored.settled, last)
+        return not self._recovery.is_over or self.processor.position < last
+
+    @property
+    def unsearched(self) -> int:
+        """Offsets where there may still be answers of an earlier life, see `streams.recovery`."""
+        return self._recovery.unsearched
 
     def catch_up(self, last: int, most: int) -> bool:
-        """Apply about `most` of the records up to this offset; True when there are more.
+        """Read about `most` records towards this offset; True when there are more.
 
         Those between the last one and a record that is given are read from the log: whoever acked
         beyond our snapshot must not make us lose them. May raise what `receive` does.
@@ -88,14 +94,14 @@ class Worker(Generic[S]):
             return self._catch_up(last, most)
 
     def _catch_up(self, last: int, most: int) -> bool:
-        processor, restored = self.processor, self._restored
-        if processor.position < restored.settled:
-            replay = self._replay or restored.replay()
-            self._replay = None  # one that raised ends there; another begins behind what it did
-            for _ in islice(replay, most):
+        processor, recovery = self.processor, self._recovery
+        if not recovery.is_over:
+            steps = self._steps or recovery.steps()
+            self._steps = None  # one that raised ends there; another goes on behind what it did
+            for _ in islice(steps, most):
                 pass
-            if processor.position < restored.settled:
-                self._replay = replay
+            if not recovery.is_over:
+                self._steps = steps
             return self.is_behind(last)
         start = processor.position + 1
         end = min(last + 1, start + most)
@@ -153,7 +159,7 @@ class Worker(Generic[S]):
     def _capture(self) -> snapshots.Capture | None:
         if not self.is_ahead:
             return None
-        settled = self._restored.settled
+        settled = self._recovery.settled
         return snapshots.capture(self.processor, self._encodings, self._positions(), settled)
 
     def _write(self, taken: snapshots.Capture) -> None:
@@ -174,13 +180,12 @@ class Worker(Generic[S]):
         """Where a later start must look for our answers from.
 
         As long as the log holds answers to inputs that we have yet to reach (a worker before us
-        died ahead of its snapshot), those lie before our own, and the old positions stand.
+        died ahead of its snapshot), those lie before our own.
         What was published and not yet delivered lies behind these positions: later, never before.
         """
-        restored = self._restored
-        if self.processor.position < restored.answered:
-            return restored.positions
-        positions = dict(restored.scanned)
+        if not self._recovery.is_over:
+            return self._recovery.positions
+        positions = dict(self._recovery.searched)
         for (topic, partition), offset in self._log.delivered().items():
             if topic in self._answer_topics:
                 name = f"{topic}:{partition}"

@@ -1,4 +1,4 @@
-"""How many records of its logs a process has still to apply, as its own metrics say."""
+"""How many records of its logs a process has still to read, as its own metrics say."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from deploy.local.proxies import is_loopback
 from deploy.local.state import ProcessRecord
 
 TIMEOUT_S = 2.0
-METRICS = ("hcp_streams_lag_records", "hcp_projections_lag_records")
+METRICS = (
+    "hcp_streams_lag_records",
+    "hcp_streams_unsearched_records",
+    "hcp_projections_lag_records",
+)
 
 
 def fill_in(processes: list[ProcessRecord]) -> None:

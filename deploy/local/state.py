@@ -32,7 +32,7 @@ class ProcessRecord(msgspec.Struct, kw_only=True):
     log: str
     metrics: str | None = None  # URL
     memory_mb: int | None = None  # filled in by who reads
-    behind: int | None = None  # records it has still to apply; filled in by who asks it
+    behind: int | None = None  # records it has still to read; filled in by who asks it
 
 
 class Endpoint(msgspec.Struct, frozen=True):

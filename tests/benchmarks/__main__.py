@@ -1,4 +1,5 @@
-"""`python -m tests.benchmarks [core|codec|services|checkpoints ...]`: a table and bench.json."""
+"""`python -m tests.benchmarks [core|codec|services|flood|checkpoints|rebuild ...]`: a table and
+bench.json. Without a name all but `rebuild`, which takes half an hour."""
 
 from __future__ import annotations
 
@@ -20,6 +21,7 @@ from tests.benchmarks.environment import environment
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.flood import PARTITIONS, flood
 from tests.benchmarks.projections import projections
+from tests.benchmarks.rebuild import rebuild
 from tests.benchmarks.routing_core import routing_core
 from tests.benchmarks.routing_kafka import routing_kafka
 
@@ -35,7 +37,7 @@ def main(names: list[str]) -> int:
         return 2
     figures: list[Figure] = []
     for name, group in GROUPS.items():
-        if not names or name in names:
+        if name in (names or USUAL):
             err.print(f"measuring {name} ...")
             figures += group()
     RESULT.write_text(json.dumps(_report(figures), indent=2) + "\n")
@@ -57,6 +59,11 @@ def _flood() -> list[Figure]:
 def _checkpoints() -> list[Figure]:
     with environment() as env:
         return checkpoint_pause(env)
+
+
+def _rebuild() -> list[Figure]:
+    with environment() as env:
+        return rebuild(env)
 
 
 def _report(figures: list[Figure]) -> dict[str, object]:
@@ -113,7 +120,9 @@ GROUPS: dict[str, Callable[[], list[Figure]]] = {
     "services": _services,
     "flood": _flood,
     "checkpoints": _checkpoints,
+    "rebuild": _rebuild,
 }
+USUAL = [name for name in GROUPS if name != "rebuild"]
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

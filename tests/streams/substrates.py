@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from schemas.codec import Codec, LocalIds, OutRecord, record_for
 from schemas.envelope import Cause, Envelope, answered, produced
@@ -50,6 +51,10 @@ class Substrate(Protocol):
 
     def begin(self) -> Transaction: ...
 
+    def lose(self, topic: Topic) -> None:
+        """All that it holds, as when a disk is lost."""
+        ...
+
 
 class MemorySubstrate:
     def __init__(self, partitions: int = 1) -> None:
@@ -66,6 +71,10 @@ class MemorySubstrate:
 
     def begin(self) -> Transaction:
         return self.broker.begin()
+
+    def lose(self, topic: Topic) -> None:
+        for partition in range(self.broker.partitions):
+            self.broker.records(topic, partition).clear()
 
 
 class MortalKafkaLog(KafkaLog):
@@ -96,6 +105,7 @@ class KafkaSubstrate:
     def __init__(self, kafka: str, prefix: str, partitions: int = 1) -> None:
         self._kafka = kafka
         self._topics = Topics(prefix)
+        self._partitions = partitions
         provision(kafka, self._topics, partitions=partitions)
         self._producer = KafkaLog(kafka, self._topics, patience_s=20)
 
@@ -112,6 +122,12 @@ class KafkaSubstrate:
 
     def begin(self) -> Transaction:
         return KafkaTransaction(self._kafka, self._topics)
+
+    def lose(self, topic: Topic) -> None:
+        admin, name = AdminClient({"bootstrap.servers": self._kafka}), self._topics.name_of(topic)
+        admin.delete_topics([name])[name].result(timeout=30)
+        wait_until(lambda: name not in admin.list_topics(timeout=10).topics, 30, "it is gone")
+        provision(self._kafka, self._topics, partitions=self._partitions)
 
 
 class KafkaTransaction:

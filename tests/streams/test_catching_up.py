@@ -11,8 +11,8 @@ import pytest
 from schemas.codec import Codec, LocalIds
 from schemas.errors import RegistryUnavailable
 from schemas.record import Record
-from schemas.topics import DECISIONS, SITES, Event, Topic, dlq, snapshots_topic
-from streams import recovery, snapshots
+from schemas.topics import DECISIONS, SITES, Event, Topic, dlq, snapshots_topic, unanswered
+from streams import snapshots
 from streams.definition import Agent
 from streams.driver import Seat
 from streams.errors import ReadingStopped
@@ -24,7 +24,7 @@ from streams.worker import Worker
 from tests.streams.ledger import Ledger
 from tests.streams.reports import random_events
 from tests.streams.substrates import CODEC, MemorySubstrate, distinct, everything, put
-from tests.streams.test_faults import AGENT, contents, fill
+from tests.streams.test_faults import AGENT, fill
 
 COUNT = 200
 
@@ -57,6 +57,15 @@ def catch_up(worker: Worker[Any], offset: int) -> None:
         pass
 
 
+def applied(worker: Worker[Any], count: int) -> bool:
+    """Catch up with about so many records that are applied; whether there are more."""
+    enough = worker.processor.position + count
+    while has_more := worker.catch_up(-1, 1):
+        if worker.processor.position >= enough:
+            break
+    return has_more
+
+
 @pytest.mark.parametrize("slice_of", [1, 7, 50, 10_000])
 def test_a_rebuild_goes_on_from_its_own_checkpoint(
     lived: tuple[MemorySubstrate, Seat], slice_of: int
@@ -66,7 +75,7 @@ def test_a_rebuild_goes_on_from_its_own_checkpoint(
     while True:
         worker = worker_of(REBUILT, substrate.open())
         starts.append(worker.processor.position)
-        has_more = worker.catch_up(-1, slice_of)
+        has_more = applied(worker, slice_of)
         worker.checkpoint()
         if not has_more:
             break  # else the process is killed, and the next one begins at the checkpoint
@@ -82,28 +91,59 @@ def test_a_rebuild_that_was_saved_half_way_still_knows_what_was_settled(
     """The last inputs have no answer: only the old snapshot says that they were taken."""
     substrate, seat = lived
     worker = worker_of(REBUILT, substrate.open())
-    settled = worker._restored.settled
+    settled = worker._recovery.settled
     assert settled == seat.worker.saved_position
-    assert worker.catch_up(-1, 20)
+    assert applied(worker, 20)
     worker.checkpoint()
     assert snapshots.newest(substrate.open(), CODEC, REBUILT, 0).settled == settled
 
 
-def test_without_any_snapshot_a_worker_catches_up_in_slices_before_what_it_is_given(
+def test_where_a_rebuild_goes_on_it_looks_only_at_what_is_ahead(
     lived: tuple[MemorySubstrate, Seat],
 ) -> None:
+    substrate, _ = lived
+    worker, ahead = worker_of(REBUILT, substrate.open()), list[int]()
+    while applied(worker, 25):
+        worker.checkpoint()
+        worker = worker_of(REBUILT, substrate.open())
+        ahead.append(worker.unsearched)
+    assert ahead == sorted(ahead, reverse=True)
+    assert len(set(ahead)) > COUNT // 30
+    assert ahead[-1] < ahead[0] // 4
+
+
+def test_how_far_it_is_can_be_told_all_the_way(lived: tuple[MemorySubstrate, Seat]) -> None:
+    """First what is left to search gets less, then the position gets greater."""
+    substrate, _ = lived
+    worker = worker_of(REBUILT, substrate.open())
+    seen = [(worker.unsearched, -worker.processor.position)]
+    while worker.catch_up(-1, 10):
+        seen.append((worker.unsearched, -worker.processor.position))
+    assert seen == sorted(seen, reverse=True)
+    assert seen[0][0] > COUNT
+    assert len({unsearched for unsearched, _ in seen}) > COUNT // 10
+    assert len({position for _, position in seen}) > COUNT // 40
+
+
+@pytest.mark.parametrize("slice_of", [3, 40, 10_000])
+def test_without_any_snapshot_nothing_is_said_again(
+    lived: tuple[MemorySubstrate, Seat], slice_of: int
+) -> None:
     substrate, seat = lived
-    before = {topic: contents(substrate.open(), topic) for topic in (SITES, DECISIONS)}
+    before = {topic: everything(substrate.open(), topic) for topic in (SITES, DECISIONS)}
+    letters = distinct(everything(substrate.open(), dlq(SITES)))
     substrate.broker.records(snapshots_topic("routing")).clear()
     end = substrate.open().bounds(SITES, 0)[1] - 1
-    while True:
+    has_more = True
+    while has_more:
         worker = worker_of(AGENT, substrate.open())
-        has_more = worker.catch_up(end, 30)
+        has_more = applied(worker, slice_of)
         worker.checkpoint()
-        if not has_more:
-            break
+    catch_up(worker, end)
+    worker.checkpoint()
     assert state_bytes(worker.processor) == state_bytes(seat.worker.processor)
-    assert {topic: contents(substrate.open(), topic) for topic in before} == before
+    assert {topic: everything(substrate.open(), topic) for topic in before} == before
+    assert distinct(everything(substrate.open(), dlq(SITES))) == letters
 
 
 class Interrupted(MemoryLog):
@@ -124,7 +164,7 @@ class Interrupted(MemoryLog):
             yield record
 
 
-@pytest.mark.parametrize("after", range(1, 120, 7))
+@pytest.mark.parametrize("after", range(1, 900, 43))
 @pytest.mark.parametrize("agent", [AGENT, REBUILT], ids=["decided again", "as recorded"])
 def test_where_reading_is_stopped_nothing_is_half_done(
     lived: tuple[MemorySubstrate, Seat], agent: Agent[Any, Any], after: int
@@ -173,13 +213,6 @@ def test_a_registry_that_is_away_in_the_middle_of_a_rebuild_is_waited_for(
     assert state_bytes(worker.processor) == state_bytes(seat.worker.processor)
 
 
-def test_of_what_was_answered_whole_nothing_is_kept(lived: tuple[MemorySubstrate, Seat]) -> None:
-    substrate, _ = lived
-    scan = recovery._scan_answers(AGENT, 0, -1, substrate.open(), {})
-    assert scan.last > COUNT / 2
-    assert scan.partial == {}
-
-
 class Watched(MemoryLog):
     def __init__(self, broker: MemoryBroker) -> None:
         super().__init__(broker)
@@ -197,7 +230,8 @@ def test_dead_letters_are_read_only_where_an_input_has_no_answer(
 ) -> None:
     substrate, _ = lived
     log = Watched(substrate.broker)
-    worker_of(AGENT, log)
+    catch_up(worker_of(AGENT, log), -1)
+    assert unanswered(SITES).name in log.read_of
     assert dlq(SITES).name not in log.read_of
     worker = worker_of(REBUILT, log)
     worker.catch_up(-1, 10_000)

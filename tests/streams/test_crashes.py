@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.events.accounts import UsageCollected
 from schemas.events.sites import AlertRaised
-from schemas.topics import ACCOUNTS, DECISIONS, SITES
+from schemas.topics import ACCOUNTS, DECISIONS, SITES, snapshots_topic
 from streams.driver import Seat, run_until_idle
 from streams.memory import Crashed
 from streams.snapshots import state_bytes
@@ -76,6 +76,37 @@ def run_in_bursts(seat: Seat, burst: int) -> None:
                 return
         except Crashed:
             seat.restart()
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10_000), dying=deaths, checkpoint_every=st.integers(1, 60))
+def test_without_its_snapshots_an_agent_goes_on_from_what_survived_of_its_answers(
+    seed: int, dying: list[int], checkpoint_every: int
+) -> None:
+    """Of each log another part survives a death: an answer may be lost where a later one is not."""
+    clean, reference = clean_run(seed, 120)
+    substrate = MemorySubstrate()
+    put(substrate, *random_events(seed, 120, sites=2))
+    rng, left = random.Random(seed), iter(dying)
+    seat = Seat(
+        LEDGER,
+        0,
+        CODEC,
+        lambda: substrate.open(next(left, None), lambda waiting: rng.randint(0, waiting)),
+        checkpoint_every=checkpoint_every,
+    )
+    is_over = False
+    while not is_over:
+        try:
+            is_over = not seat.run()
+        except Crashed:
+            seat.restart()
+            substrate.lose(snapshots_topic("routing"))
+    for topic in (SITES, DECISIONS):
+        ours = everything(substrate.open(), topic)
+        assert distinct(ours) == distinct(everything(clean.open(), topic))
+        assert len(ours) == len(distinct(ours)), "an answer that was on the log was published again"
+    assert state_bytes(seat.worker.processor) == state_bytes(reference.worker.processor)
 
 
 @settings(max_examples=40, deadline=None)

@@ -47,6 +47,7 @@ def test_of_a_large_state_only_what_changed_is_encoded_and_the_bytes_are_the_sam
     encodings, taken = Encodings(ROUTING), 0
     for processor in sites(seed):
         monkeypatch.setattr(encoding, "SLICE_BYTES", pick.choice((1, 2_000, 100_000)))
+        monkeypatch.setattr(encoding, "MOST_GONE", pick.choice((0, 1_000)))
         if pick.random() < 0.3:
             encodings.freshen(processor)
         if pick.random() < 0.1:
@@ -76,6 +77,20 @@ def test_a_large_state_that_is_encoded_ahead_leaves_little(
     entities = [*state.units.values(), *state.workloads.values()]
     assert len(entities) > 50
     assert not [entity for entity in entities if any(entity is value for value in encoded)]
+
+
+def test_bytes_of_entities_that_are_no_more_are_kept_up_to_a_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(encoding, "MOST_GONE", 5)
+    encodings, seen = Encodings(ROUTING), dict[int, object]()
+    for processor in sites(2):
+        encodings.take(processor)
+        state = processor.states[SITE]
+        present = [*state.units.values(), *state.workloads.values()]
+        seen |= {id(entity): entity for entity in present}
+        assert len(encodings._entities[SITE]._kept) <= len(present) + 5
+    assert len(seen) > len(present) + 50
 
 
 @pytest.mark.parametrize("seed", range(4))

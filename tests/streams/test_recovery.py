@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from schemas.deadletters import dead_letter
+from schemas.errors import Refused
 from schemas.events.decisions import DecisionExplained
 from schemas.events.sites import AlertRaised
 from schemas.topics import DECISIONS, SITES, Event, Topic, dlq, snapshots_topic, unanswered
 from streams.definition import Agent
 from streams.driver import Seat
 from streams.errors import AnswersIncomplete
+from streams.loop import UNANSWERABLE
 from streams.memory import Crashed
 from streams.recovery import restore
 from streams.snapshots import state_bytes
@@ -121,16 +124,23 @@ def never(_state: Ledger, _event: Event) -> list[Event]:
     raise AssertionError("a recorded input was decided again")
 
 
-def test_without_a_snapshot_the_same_version_says_the_same_again(
+def only_silent(state: Ledger, event: Event) -> list[Event]:
+    answers = LEDGER.decide(state, event)
+    assert not answers, "a recorded input was decided again"
+    return []
+
+
+def test_without_a_snapshot_the_same_version_says_nothing_again(
     substrate: MemorySubstrate,
 ) -> None:
-    Seat(LEDGER, 0, CODEC, substrate.open).run()
-    before = distinct(everything(substrate.open(), DECISIONS))
+    seat = Seat(LEDGER, 0, CODEC, substrate.open)
+    seat.run()
+    before = {topic: everything(substrate.open(), topic) for topic in (SITES, DECISIONS)}
     substrate.broker.records(snapshots_topic("routing")).clear()
-    Seat(LEDGER, 0, CODEC, substrate.open).run()
-    after = everything(substrate.open(), DECISIONS)
-    assert distinct(after) == before
-    assert len(after) == 2 * len(before)
+    again = Seat(replace(LEDGER, decide=only_silent), 0, CODEC, substrate.open)
+    again.run()
+    assert {topic: everything(substrate.open(), topic) for topic in before} == before
+    assert state_bytes(again.worker.processor) == state_bytes(seat.worker.processor)
 
 
 def test_without_a_snapshot_another_version_reads_what_was_recorded(
@@ -157,6 +167,21 @@ def test_garbage_that_looks_like_an_answer_is_none(substrate: MemorySubstrate) -
     substrate.append(replace(real, value=b"garbage"), replace(real, value=real.value[:-1]))
     substrate.broker.records(snapshots_topic("routing")).clear()
     assert state_bytes(restore(VERSION_2, 0, substrate.open(), CODEC).processor) == expected
+
+
+def test_a_letter_about_an_input_that_is_not_there_hides_no_later_one(
+    substrate: MemorySubstrate,
+) -> None:
+    error = Refused(UNANSWERABLE, "made up")
+    record = replace(everything(substrate.open(), SITES)[-1], offset=10_000)
+    forged = dead_letter(
+        SITES, record, error, reader="routing", source="/hcp/agents/routing", codec=CODEC
+    )
+    substrate.append(replace(forged, topic=unanswered(SITES)))
+    seat = Seat(LEDGER, 0, CODEC, substrate.open)
+    assert seat.worker.processor.position == -1
+    seat.run()
+    assert any(everything(substrate.open(), DECISIONS))
 
 
 def too_great(event: DecisionExplained) -> Event:
