@@ -31,6 +31,10 @@ AGENTS: dict[str, str] = {
     "brokering": "streams.brokering.agent",
 }
 
+# States are large and without cycles: to look through them for garbage at Python's usual pace took
+# a fifth of the processor time and made decisions wait.
+GC_THRESHOLDS = (50_000, 20, 100)
+
 log = logging.getLogger("streams")
 
 _END_S = 18.0  # from the beginning of the end; the supervisor kills after 20 s
@@ -75,9 +79,7 @@ def run(agent: Agent[Any, Any]) -> int:
 
 
 async def _run(agent: Agent[Any, Any], settings: Settings) -> None:
-    # States are large and without cycles: to look through them for garbage at Python's usual pace
-    # took a fifth of the processor time and made decisions wait.
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(*GC_THRESHOLDS)
     runtime = Runtime(
         agent,
         settings,

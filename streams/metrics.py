@@ -74,7 +74,7 @@ CAPTURE = Histogram(
 )
 RESTORE = Gauge(
     "hcp_streams_restore_seconds",
-    "What the last start spent on reading its snapshot and what was recorded after it.",
+    "What the last start spent on reading its snapshot.",
     _PLACE,
 )
 LEFT_OUT = Gauge(

@@ -9,6 +9,7 @@ peer is the same load without checkpoints.
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import time
 from collections import deque
@@ -19,6 +20,7 @@ from schemas.codec import OutRecord
 from schemas.events import sites
 from schemas.record import Record
 from schemas.topics import SITES, Event
+from streams.app import GC_THRESHOLDS
 from streams.held import SNAPSHOT_SHARE, Held
 from streams.kafka import KafkaLog
 from streams.log import Delivered
@@ -39,6 +41,7 @@ EVERY_S = 0.5
 def checkpoint_pause(
     env: Environment, *, units: int = 10_000, queued: int = 10_000, seconds: float = 15
 ) -> list[Figure]:
+    gc.set_threshold(*GC_THRESHOLDS)  # as in the process of an agent
     log = _Watched(env)
     restored = restore(AGENT, 0, log, env.codec)
     worker = Worker(restored, log, env.codec)
