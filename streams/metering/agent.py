@@ -12,8 +12,8 @@ from streams.metering.state import State
 
 AGENT: Agent[State, SitesEvent] = Agent(
     name="metering",
-    version="4",
-    state_version="3",
+    version="5",
+    state_version="4",
     log=SITES,
     state_type=State,
     initial=lambda site_id: State(site_id=site_id),

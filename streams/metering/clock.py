@@ -29,6 +29,8 @@ def correct(state: State, now: int) -> None:
         if placement.ends_at is not None:
             placement.ends_at = min(placement.ends_at, now)
         placement.starts_at = now if is_first else min(placement.starts_at, now)
+    lengths = state.price_lengths.items()
+    state.price_lengths = {length: min(heard_at, now) for length, heard_at in lengths}
     state.closed_until = min(state.closed_until, hour)
     state.collected_until = min(state.collected_until, hour)
 

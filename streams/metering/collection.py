@@ -1,4 +1,9 @@
-"""When an hour is complete, and who is told."""
+"""When an hour is complete, and who is told.
+
+A price for a longer interval, as of a day-ahead market, says nothing about whether the settlement
+has come. So an hour waits for prices as short as the shortest that was heard of within a day before
+it; where that feed died or changed to longer intervals, the allowance ends the wait.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,14 @@ from collections.abc import Iterator
 from schemas.events.accounts import UsageCollected
 from streams.metering.differences import forget_prices
 from streams.metering.intervals import covers, floor_to
-from streams.metering.state import ALLOWANCE_MS, IDLE_MS, Customer, State
+from streams.metering.state import (
+    ALLOWANCE_MS,
+    IDLE_MS,
+    MAX_PRICE_LENGTHS,
+    Customer,
+    State,
+)
+from streams.prices import FOREVER_MS, Price
 from streams.quantities import DAY_MS, HOUR_MS
 
 MAX_HOURS = 48
@@ -38,6 +50,19 @@ def watermarks(state: State, until: int, *, at: int) -> Iterator[UsageCollected]
             yield UsageCollected(
                 customer_id=customer_id, at=at, site_id=state.site_id, collected_until=until
             )
+
+
+def hear_length(state: State, price: Price) -> None:
+    """Remember how long prices are. One of the future is heard of now, one of the past was then."""
+    length = price.end - price.start
+    heard_at = price.end if state.now is None else min(price.end, state.now)
+    lengths = {**state.price_lengths, length: max(heard_at, state.price_lengths.get(length, 0))}
+    kept: dict[int, int] = {}
+    latest = state.collected_until - DAY_MS
+    for length, heard_at in sorted(lengths.items()):
+        if heard_at > latest and len(kept) < MAX_PRICE_LENGTHS:
+            kept[length] = latest = heard_at
+    state.price_lengths = kept
 
 
 def forget(state: State) -> None:
@@ -72,12 +97,25 @@ def _complete(state: State, hour: int, now: int) -> bool:
         for feeder_id in placement.feeders if start < end else ():
             first, last = spans.get(feeder_id, (start, end))
             spans[feeder_id] = min(first, start), max(last, end)
-    return all(_known(state, feeder_id, *span) for feeder_id, span in spans.items())
+    priced = _settled(state, hour)
+    return all(_known(state, priced, feeder_id, *span) for feeder_id, span in spans.items())
 
 
-def _known(state: State, feeder_id: str, start: int, end: int) -> bool:
+def _settled(state: State, hour: int) -> list[tuple[int, int]]:
+    """Prices of the finest feed: less than twice as long as its shortest, for lengths may be off by
+    seconds."""
+    since = hour - DAY_MS
+    lengths = [length for length, heard_at in state.price_lengths.items() if heard_at > since]
+    too_long = 2 * min(lengths) if lengths else FOREVER_MS
+    return [
+        (price.start, price.end) for price in state.prices if price.end - price.start < too_long
+    ]
+
+
+def _known(
+    state: State, priced: list[tuple[int, int]], feeder_id: str, start: int, end: int
+) -> bool:
     metered = sorted(state.metered.get(feeder_id, {}).items())
-    priced = ((price.start, price.end) for price in state.prices)
     return covers(metered, start, end) and covers(priced, start, end, MAX_GAP_MS)
 
 

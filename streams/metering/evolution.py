@@ -9,7 +9,7 @@ from __future__ import annotations
 from schemas.events import sites
 from schemas.events.sites import SitesEvent
 from streams.metering import clock
-from streams.metering.collection import collectable_until, forget
+from streams.metering.collection import collectable_until, forget, hear_length
 from streams.metering.differences import bill, forget_prices, late_price, reprice
 from streams.metering.intervals import beyond_jump_ms, floor_to
 from streams.metering.readings import read
@@ -116,6 +116,7 @@ def _move_on(state: State, now: int) -> None:
 
 def _price(state: State, event: sites.PowerPricePublished) -> None:
     price = power_price(event)
+    hear_length(state, price)
     state.kept_prices = with_price(state.kept_prices, price, state.now)
     state.refused += bool(late_price(state, event))
     reprice(state, price)

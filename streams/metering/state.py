@@ -37,6 +37,10 @@ MAX_WAITING_PRICES = 10_000
 """Prices waiting: a month of five-minute ones, or the hours that wait at one a second. Further ones
 are left out of account."""
 
+MAX_PRICE_LENGTHS = 16
+"""Lengths of prices that are remembered at once, of those that differ in when they were last heard
+of; of more the longest give way."""
+
 MAX_BILLED = 1_000
 """Pieces of billed time, and prices of it, that a late price is compared with: ten days of quarters
 of an hour, three and a half of five minutes."""
@@ -117,6 +121,7 @@ class State:
     units: every one that was registered
     metered: the end of each feeder's meters, by feeder and start; readings: by unit and start
     prices: of what is billed or not collected yet, with the last that may be carried into it
+    price_lengths: when a price as long was last heard of, by length, ms; see `collection`
     kept_prices: those that routing keeps, see `streams.site_memory`
     billed: what was recorded of energy, in ascending order; before forgotten_until nobody knows
     refused: inputs that concern metering and were left out, in whole or in part
@@ -137,6 +142,7 @@ class State:
     metered: dict[str, dict[int, int]] = field(default_factory=dict)
     readings: dict[str, dict[int, Reading]] = field(default_factory=dict)
     prices: list[Price] = field(default_factory=list)
+    price_lengths: dict[int, int] = field(default_factory=dict)
     kept_prices: list[Price] = field(default_factory=list)
     billed: list[Billed] = field(default_factory=list)
     forgotten_until: int = 0
