@@ -113,10 +113,17 @@ def stretches(known: Iterable[Price], start: int, end: int) -> list[Stretch]:
     return found
 
 
+def find(known: Sequence[Price], price: Price) -> Price | None:
+    """The one for the same interval."""
+    position = bisect_left(known, INTERVAL(price), key=INTERVAL)
+    found = known[position] if position < len(known) else None
+    return found if found is not None and INTERVAL(found) == INTERVAL(price) else None
+
+
 def inserted(known: Sequence[Price], price: Price) -> list[Price]:
     """In its place; a word for the same interval replaces the earlier one."""
     position = bisect_left(known, INTERVAL(price), key=INTERVAL)
-    replaces = position < len(known) and INTERVAL(known[position]) == INTERVAL(price)
+    replaces = find(known, price) is not None
     return [*known[:position], price, *known[position + replaces :]]
 
 

@@ -40,11 +40,11 @@ What is billed, and why:
   them by how long the GPU had work in each, in whole watt-hours by largest remainder; one over
   several hours is first cut at the hours, by time alone. More than 60 pieces in an hour become
   minutes, each at its mean price by time (`usage.py`).
-- An hour waits for its prices up to the allowance, except for gaps of up to a minute. They are those
-  of the finest feed that was heard of within a day before it (`collection.py`): an hourly price of the
-  day ahead does not stand for the settlement of its quarters. Then a price that ended is carried
-  forward for up to an hour; what is still without one is recorded with null, and the usage is not
-  held up.
+- An hour waits for its prices up to the allowance, except for gaps of up to a minute. They are
+  those of the finest feed that was heard of within a day before it (`collection.py`): an hourly
+  price of the day ahead does not stand for the settlement of its quarters. Then a price that ended
+  is carried forward for up to an hour; what is still without one is recorded with null, and the
+  usage is not held up.
 - A reading that comes after the allowance is not billed: its hour was collected without it. One
   that repeats what was billed is then counted as late too, for the two cannot be told apart.
 """

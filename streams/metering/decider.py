@@ -42,6 +42,8 @@ def retain(state: State) -> bool:
 def left_out(state: State) -> dict[str, int]:
     """For operators, see the package."""
     by_reason = {f"{reason}_wh": wh for reason, wh in sorted(state.left_out_wh.items())}
+    for reason, prices in sorted(state.left_out_prices.items()):
+        by_reason[f"{reason}_prices"] = prices
     if state.left_out_gpu_us:
         by_reason["beyond_a_years_jump_gpu_us"] = state.left_out_gpu_us
     return {"refused_inputs": state.refused, **by_reason}
@@ -62,7 +64,7 @@ def _collect(state: State, now: int, closed_until: int) -> list[Answer]:
         return []
     answers: list[Answer] = []
     for hour in range(state.collected_until, until, HOUR_MS):
-        answers += energy(state, hour, at=now)
+        answers += [usage for _, usage in energy(state, hour, at=now)]
     answers += watermarks(state, until, at=now)
     return answers
 

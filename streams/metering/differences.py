@@ -13,9 +13,18 @@ from collections.abc import Iterable, Iterator
 from schemas.events.accounts import UsageRecorded
 from schemas.events.sites import BillingDifferenceFound, EnergyMetered, PowerPricePublished
 from streams.metering.readings import told
-from streams.metering.state import MAX_BILLED, Billed, State
-from streams.metering.usage import mean, usd
-from streams.prices import MAX_CARRY_MS, Price, inserted, power_price, stretches, without_past
+from streams.metering.state import MAX_BILLED, MAX_FORGOTTEN_PRICES, Billed, State
+from streams.metering.usage import Piece, mean, usd
+from streams.prices import (
+    INTERVAL,
+    MAX_CARRY_MS,
+    Price,
+    find,
+    inserted,
+    power_price,
+    stretches,
+    without_past,
+)
 
 MICROS = 1_000_000
 
@@ -24,6 +33,8 @@ def late_price(state: State, event: PowerPricePublished) -> list[BillingDifferen
     """What it differs by from what was billed; nothing where no bill would be another."""
     price = power_price(event)
     at = event.at if state.now is None else state.now
+    if is_told(state, price) or is_too_old(state, price):
+        return []
     if price.start < state.forgotten_until:
         unknown = BillingDifferenceFound(
             site_id=state.site_id,
@@ -55,6 +66,22 @@ def late_price(state: State, event: PowerPricePublished) -> list[BillingDifferen
     return [found]
 
 
+def is_told(state: State, price: Price) -> bool:
+    """Whether the newest word for its interval was the same; of what is over, also one that was
+    forgotten."""
+    newest = find(state.prices, price)
+    if newest is None and price.end <= state.collected_until:
+        newest = find(state.forgotten_prices, price)
+    return newest == price
+
+
+def is_too_old(state: State, price: Price) -> bool:
+    """Whether it may have been told, and nobody knows any more."""
+    known = state.forgotten_prices
+    is_full = len(known) >= MAX_FORGOTTEN_PRICES
+    return is_full and price.start < min(known[0].start, state.forgotten_until)
+
+
 def left_out(state: State, meter: EnergyMetered) -> list[BillingDifferenceFound]:
     """Of the readings that are on no bill, by reason. A repeat is on one."""
     energy_wh: dict[str, int] = {}
@@ -82,15 +109,21 @@ def reprice(state: State, price: Price) -> None:
     state.billed = [changed.get(billed, billed) for billed in state.billed]
 
 
-def bill(state: State, usages: Iterable[UsageRecorded]) -> None:
-    """Remember what was recorded of an hour's energy, all placements together."""
+def bill(state: State, usages: Iterable[tuple[Piece, UsageRecorded]]) -> None:
+    """Remember what was recorded of an hour's energy, all placements together, and the time that
+    its price is of: a mean is of its whole piece, whatever part of that was metered."""
     pieces: dict[int, Billed] = {}
-    for usage in usages:
-        start, price = usage.interval_start, usage.price_usd_per_mwh
-        micros = None if price is None else int(price.scaleb(6))
-        known = pieces.get(start, Billed(start, usage.interval_end, micros, 0))
-        end, energy_wh = max(known.end, usage.interval_end), known.energy_wh + usage.quantity
-        pieces[start] = Billed(start, end, micros, energy_wh)
+    for piece, usage in usages:
+        start, end = usage.interval_start, usage.interval_end
+        if piece.is_mean:
+            start, end = piece.start, piece.end
+        known = pieces.get(piece.start, Billed(start, end, piece.micros, 0))
+        pieces[piece.start] = Billed(
+            min(known.start, start),
+            max(known.end, end),
+            piece.micros,
+            known.energy_wh + usage.quantity,
+        )
     state.billed += [piece for _, piece in sorted(pieces.items())]
     if len(state.billed) > MAX_BILLED:
         state.forgotten_until = state.billed[-MAX_BILLED - 1].end
@@ -106,7 +139,12 @@ def forget_prices(state: State) -> None:
         state.forgotten_until = max(state.forgotten_until, kept_from)
         state.billed = [billed for billed in state.billed if billed.start >= kept_from]
     since = state.billed[0].start if state.billed else state.collected_until
-    state.prices = without_past(state.prices, since)
+    before, state.prices = state.prices, without_past(state.prices, since)
+    kept = dict.fromkeys(map(INTERVAL, state.prices))
+    for price in before:
+        if INTERVAL(price) not in kept:
+            state.forgotten_prices = inserted(state.forgotten_prices, price)
+    state.forgotten_prices = state.forgotten_prices[-MAX_FORGOTTEN_PRICES:]
 
 
 def _repriced(state: State, price: Price) -> Iterator[tuple[Billed, Billed]]:

@@ -10,7 +10,14 @@ from schemas.events import sites
 from schemas.events.sites import SitesEvent
 from streams.metering import clock
 from streams.metering.collection import collectable_until, forget, hear_length
-from streams.metering.differences import bill, forget_prices, late_price, reprice
+from streams.metering.differences import (
+    bill,
+    forget_prices,
+    is_told,
+    is_too_old,
+    late_price,
+    reprice,
+)
 from streams.metering.intervals import beyond_jump_ms, floor_to
 from streams.metering.readings import read
 from streams.metering.state import MAX_WAITING_PRICES, Customer, Placement, State, Unit
@@ -118,15 +125,25 @@ def _price(state: State, event: sites.PowerPricePublished) -> None:
     price = power_price(event)
     hear_length(state, price)
     state.kept_prices = with_price(state.kept_prices, price, state.now)
+    if is_told(state, price):
+        return
+    if is_too_old(state, price):
+        _leave_out_price(state, "too_old")
+        return
     state.refused += bool(late_price(state, event))
     reprice(state, price)
     known = inserted(state.prices, price)
     if len(known) > MAX_WAITING_PRICES:
-        state.refused += 1
+        _leave_out_price(state, "too_many")
         return
     state.prices = known
     if price.start < state.collected_until:
         forget_prices(state)
+
+
+def _leave_out_price(state: State, reason: str) -> None:
+    state.refused += 1
+    state.left_out_prices[reason] = state.left_out_prices.get(reason, 0) + 1
 
 
 def _place(state: State, event: sites.WorkloadPlaced) -> None:

@@ -45,6 +45,10 @@ MAX_BILLED = 1_000
 """Pieces of billed time, and prices of it, that a late price is compared with: ten days of quarters
 of an hour, three and a half of five minutes."""
 
+MAX_FORGOTTEN_PRICES = 4_000
+"""Prices of bills that are forgotten, so that a repeat is told from a correction: two weeks of
+five-minute ones. An older one is counted, and nothing is said of it."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Placement:
@@ -93,7 +97,11 @@ class Reading(NamedTuple):
 
 
 class Billed(NamedTuple):
-    """Energy that was recorded, of all placements. micros: a MWh, as billed or as told since."""
+    """Energy that was recorded, of all placements.
+
+    start, end: the time that its price is of
+    micros: a MWh, as billed or as told since
+    """
 
     start: int
     end: int
@@ -124,9 +132,11 @@ class State:
     price_lengths: when a price as long was last heard of, by length, ms; see `collection`
     kept_prices: those that routing keeps, see `streams.site_memory`
     billed: what was recorded of energy, in ascending order; before forgotten_until nobody knows
+    forgotten_prices: those that are in `prices` no longer, in ascending order
     refused: inputs that concern metering and were left out, in whole or in part
     left_out_wh: by reason, see `readings`
     left_out_gpu_us: of placements, beyond what one jump of the clock is billed for
+    left_out_prices: too_many of them waiting; too_old to tell whether they say anything new
     """
 
     site_id: str
@@ -146,6 +156,8 @@ class State:
     kept_prices: list[Price] = field(default_factory=list)
     billed: list[Billed] = field(default_factory=list)
     forgotten_until: int = 0
+    forgotten_prices: list[Price] = field(default_factory=list)
     refused: int = 0
     left_out_wh: dict[str, int] = field(default_factory=dict)
     left_out_gpu_us: int = 0
+    left_out_prices: dict[str, int] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import NAMESPACE_OID, uuid5
 
 from schemas.events.accounts import UsageRecorded
@@ -23,6 +24,19 @@ MAX_PIECES = 60
 """Pieces of an hour, each with a price of its own: a price a minute."""
 
 
+class Piece(NamedTuple):
+    """A part of an hour with one price.
+
+    micros: a MWh
+    is_mean: of several prices, over all of it
+    """
+
+    start: int
+    end: int
+    micros: int | None
+    is_mean: bool
+
+
 def gpu_time(
     state: State, placement_id: str, placement: Placement, until: int, *, at: int
 ) -> Iterator[UsageRecorded]:
@@ -36,41 +50,49 @@ def gpu_time(
             placement,
             at=at,
             meter="gpu_time",
+            named_by=start,
             interval=(start, end),
             quantity=placement.gpu_milli * (end - start),
             list_price=placement.list_price,
         )
 
 
-def energy(state: State, hour: int, *, at: int) -> Iterator[UsageRecorded]:
-    """The energy of the hour that starts at `hour`, in ascending order of placement and piece."""
+def energy(state: State, hour: int, *, at: int) -> Iterator[tuple[Piece, UsageRecorded]]:
+    """The energy of the hour that starts at `hour`, in ascending order of placement and piece.
+
+    A usage is of the time in which its placement ran and was metered.
+    """
     quantities: dict[tuple[str, int], int] = {}
-    ends: dict[tuple[str, int], int] = {}
+    spans: dict[tuple[str, int], tuple[int, int]] = {}
     pieces = {piece.start: piece for piece in priced_pieces(state.prices, hour)}
     for unit_id, placements in _placements_by_unit(state, hour).items():
         for start, reading in state.readings.get(unit_id, {}).items():
             if floor_to(start, HOUR_MS) != hour:
                 continue
-            for key, end, share_wh in _shares(placements, unit_id, start, reading, pieces):
+            for key, part, share_wh in _shares(placements, unit_id, start, reading, pieces):
                 quantities[key] = quantities.get(key, 0) + share_wh
-                ends[key] = max(ends.get(key, 0), end)
+                first, last = spans.get(key, part)
+                spans[key] = min(first, part[0]), max(last, part[1])
     for key in sorted(quantities):
-        placement_id, start = key
+        placement_id, piece_start = key
         placement = state.placements[placement_id]
         if placement.billed and quantities[key]:
-            yield _usage(
+            piece = pieces[piece_start]
+            usage = _usage(
                 state,
                 placement_id,
                 placement,
                 at=at,
                 meter="energy",
-                interval=(start, ends[key]),
+                named_by=piece_start,
+                interval=spans[key],
                 quantity=quantities[key],
-                price=usd(pieces[start].micros),
+                price=usd(piece.micros),
             )
+            yield piece, usage
 
 
-def priced_pieces(prices: Iterable[Price], hour: int) -> list[Stretch]:
+def priced_pieces(prices: Iterable[Price], hour: int) -> list[Piece]:
     """An hour cut at its settlement quarters, and wherever the price in force changes.
 
     More than MAX_PIECES would be as many usages of each placement: the hour is then cut at the
@@ -81,9 +103,10 @@ def priced_pieces(prices: Iterable[Price], hour: int) -> list[Stretch]:
         piece for quarter in quarters for piece in stretches(prices, quarter, quarter + QUARTER_MS)
     ]
     if len(pieces) <= MAX_PIECES:
-        return pieces
+        return [Piece(*piece, is_mean=False) for piece in pieces]
     minutes = range(hour, hour + HOUR_MS, MINUTE_MS)
-    return [mean(stretches(prices, minute, minute + MINUTE_MS)) for minute in minutes]
+    means = (mean(stretches(prices, minute, minute + MINUTE_MS)) for minute in minutes)
+    return [Piece(*piece, is_mean=True) for piece in means]
 
 
 def mean(parts: list[Stretch]) -> Stretch:
@@ -115,9 +138,9 @@ def _shares(
     unit_id: str,
     start: int,
     reading: Reading,
-    pieces: Mapping[int, Stretch],
-) -> Iterator[tuple[tuple[str, int], int, int]]:
-    """What one meter counted, shared: (placement, piece), end in the piece, Wh.
+    pieces: Mapping[int, Piece],
+) -> Iterator[tuple[tuple[str, int], tuple[int, int], int]]:
+    """What one meter counted, shared: (placement, piece), when in the piece, Wh.
 
     First among the pieces, by how long anything was on the unit, which draws nothing otherwise;
     then in each piece among the placements, by gpu_milli x time.
@@ -137,7 +160,7 @@ def _shares(
             for placement_id, placement in placements.items()
         }
         for placement_id, share_wh in allocate(part_wh, weights).items():
-            yield (placement_id, piece), parts[piece][1], share_wh
+            yield (placement_id, piece), placements[placement_id].within(*parts[piece]), share_wh
 
 
 def _usage(
@@ -147,14 +170,18 @@ def _usage(
     *,
     at: int,
     meter: str,
+    named_by: int,
     interval: tuple[int, int],
     quantity: int,
     price: Decimal | None = None,
     list_price: Decimal | None = None,
 ) -> UsageRecorded:
+    """named_by: the moment that tells its id from those of the same placement and meter"""
     start, end = interval
     where = state.site_id, placement.customer_id, placement.workload_id, placement_id
-    name = json.dumps([*where, meter, start])  # no separator is safe inside ids that people choose
+    name = json.dumps(
+        [*where, meter, named_by]
+    )  # no separator is safe inside ids that people choose
     return UsageRecorded(
         customer_id=placement.customer_id,
         at=at,

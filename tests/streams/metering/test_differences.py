@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from schemas.events.sites import BillingDifferenceFound
+from schemas.events.sites import BillingDifferenceFound, ClockCorrected
+from streams.metering.agent import AGENT
 from streams.metering.intervals import MINUTE_MS
 from streams.quantities import HOUR_MS
 from tests.streams.metering.site import (
@@ -123,3 +124,91 @@ def test_a_meter_that_comes_late_and_one_that_contradicts() -> None:
         ("late", FEEDER, at(10), 720),
         ("contradicted", FEEDER, at(11, 15), 41),
     ]
+
+
+def test_a_mean_of_a_minute_is_compared_over_the_minute() -> None:
+    """Prices of 20 seconds are billed by the minute; the meter ends 10 s into one."""
+    site = running_site().fold(queued(), placed(when=at(10)))
+    site.fold(*(priced(at(10) + n * 20_000, str(10 + n % 7), length=20_000) for n in range(180)))
+    site.fold(metered(at(10), [(GPU, 1810)], length=30 * MINUTE_MS + 10_000))
+    site.fold(tick(at(11, 30)), closed(at(11, 30)), tick(at(11, 31)))
+    site.fold(priced(at(10), "99", length=2 * HOUR_MS), priced(at(10, 30), "16", length=20_000))
+    assert site.differences == []
+    # The minute from 10:30 had 16, 10 and 11 dollars: 12.333333; with 1,016 it has 345.666667
+    site.fold(priced(at(10, 30), "1016", length=20_000))
+    (found,) = site.differences
+    assert (found.interval_start, found.interval_end) == (at(10, 30), at(10, 31))
+    last = site.usage("energy")[-1]
+    assert (last.interval_start, last.interval_end) == (at(10, 30), at(10, 30, 10_000))
+    assert last.price_usd_per_mwh == Decimal("12.333333")
+    assert found.energy_wh == last.quantity == 10
+    assert found.difference_usd_micros == 3333
+
+
+def test_a_late_price_of_before_the_placement_makes_no_difference() -> None:
+    site = running_site().fold(queued(), placed(when=at(10, 7)), priced(at(10), "20"))
+    site.fold(metered(at(10), [(GPU, 80)]), tick(at(11, 30)), closed(at(11, 30)), tick(at(11, 31)))
+    site.fold(priced(at(10), "2000", length=FIVE))
+    assert site.differences == []
+    # Two of its eight minutes at $2,000: 20 Wh cost $1,980 a MWh more
+    site.fold(priced(at(10, 8), "2000", length=2 * MINUTE_MS))
+    assert [found.difference_usd_micros for found in site.differences] == [20 * 1980]
+
+
+def days_of_five_minutes(days: int) -> Folded:
+    site = running_site().fold(queued(), placed(when=at(10)))
+    for hour in range(10, 10 + 24 * days):
+        site.fold(
+            *(priced(at(hour, 5 * n), "20", length=FIVE) for n in range(12)),
+            metered(at(hour), [(GPU, 720)], length=HOUR_MS),
+            tick(at(hour + 1)),
+            closed(at(hour + 1)),
+        )
+    return site
+
+
+def test_a_repeat_of_what_was_billed_too_long_ago_says_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streams.metering.differences.MAX_BILLED", 24)
+    site = days_of_five_minutes(1)
+    assert site.state.forgotten_until > at(20)
+    told = [priced(at(11, 5 * n), "20", length=FIVE) for n in range(12)]
+    site.fold(*told, *told)
+    assert (site.differences, site.state.refused) == ([], 0)
+    # Another price for one of them is news, once
+    site.fold(*[priced(at(11, 5), "21", length=FIVE)] * 2)
+    assert [found.difference_usd_micros for found in site.differences] == [None]
+    site.fold(told[1])
+    assert len(site.differences) == 2
+
+
+def test_prices_too_old_to_tell_a_repeat_from_a_correction_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streams.metering.differences.MAX_BILLED", 24)
+    monkeypatch.setattr("streams.metering.differences.MAX_FORGOTTEN_PRICES", 60)
+    site = days_of_five_minutes(1)
+    assert len(site.state.forgotten_prices) == 60
+    site.fold(*(priced(at(11, 5 * n), "30", length=FIVE) for n in range(12)))
+    assert site.differences == []
+    assert AGENT.left_out(site.state) == {"refused_inputs": 12, "too_old_prices": 12}
+
+
+def test_the_first_word_again_after_a_correction_is_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.metering.differences.MAX_BILLED", 24)
+    site = days_of_five_minutes(1)
+    for price, told in (("21", 1), ("20", 2), ("20", 2), ("21", 3)):
+        site.fold(priced(at(11, 5), price, length=FIVE))
+        assert len(site.differences) == told
+
+
+def test_prices_are_told_again_for_hours_that_a_corrected_clock_brings_back() -> None:
+    site = running_site().fold(*(priced(at(hour), "20", length=HOUR_MS) for hour in range(10, 14)))
+    site.fold(tick(at(20)), closed(at(20)), tick(at(20, 31)))
+    assert len(site.state.forgotten_prices) == 4
+    site.fold(ClockCorrected(site_id=SITE, at=at(20, 31), now=at(10), corrected_by="olga"))
+    site.fold(queued(), placed(when=at(10)), priced(at(10), "20", length=HOUR_MS))
+    site.fold(metered(at(10), [(GPU, 720)], length=HOUR_MS))
+    site.fold(tick(at(11, 30)), closed(at(11, 30)), tick(at(11, 31)))
+    assert {usage.price_usd_per_mwh for usage in site.usage("energy")} == {Decimal(20)}

@@ -13,12 +13,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from schemas.events.accounts import UsageRecorded
+from schemas.events.accounts import UsageRated, UsageRecorded
 from schemas.events.sites import PowerPricePublished, SitesEvent
 from simulators.market import power_prices
 from streams.metering.intervals import MINUTE_MS, QUARTER_MS
 from streams.metering.usage import MAX_PIECES
 from streams.quantities import HOUR_MS
+from tests.streams.invoicing import account
 from tests.streams.metering.site import (
     GPU,
     Folded,
@@ -30,6 +31,7 @@ from tests.streams.metering.site import (
     priced,
     queued,
     registered,
+    released,
     running_site,
     tick,
 )
@@ -219,3 +221,39 @@ def test_a_week_of_real_prices_adds_up() -> None:
     expected = sum(drawn[price.interval_start] * price.price_usd_per_mwh for price in prices)
     assert micros(site.usage("energy")) == expected
     assert len(site.usage("energy")) == len(prices)
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "span"),
+    [
+        (at(10, 7), None, (at(10, 7), at(10, 15))),
+        (at(10, 5), at(10, 12), (at(10, 5), at(10, 12))),
+        (at(10, 7), at(10, 9), (at(10, 7), at(10, 9))),
+    ],
+)
+def test_energy_is_of_the_time_in_which_its_placement_ran(
+    starts: int, ends: int | None, span: tuple[int, int]
+) -> None:
+    """The meter is of 10:05 to 10:15: all of its 80 Wh are the placement's."""
+    site = running_site().fold(queued(), placed(when=starts), priced(at(10), "20"))
+    if ends is not None:
+        site.fold(released(when=ends))
+    (usage,) = billed([metered(at(10, 5), [(GPU, 80)], length=10 * MINUTE_MS)], site=site)
+    assert (usage.interval_start, usage.interval_end) == span
+    assert usage.quantity == 80
+
+
+def test_energy_of_a_placement_is_under_the_contract_that_began_before_it() -> None:
+    """c2 adds $1,000 a MWh from 10:05 on: 80 Wh at $20 and $1,000 are 81,600 micro-dollars."""
+    site = running_site().fold(queued(), placed(when=at(10, 7)), priced(at(10), "20"))
+    usages = billed([metered(at(10, 5), [(GPU, 80)], length=10 * MINUTE_MS)], site=site)
+    folded = account.Folded().fold(
+        account.tariff("t1", adder="0"),
+        account.tariff("t2", adder="1000"),
+        account.contract("c1", tariff_id="t1", starts_at=at(0)),
+        account.contract("c2", tariff_id="t2", starts_at=at(10, 5)),
+        *usages,
+    )
+    (rating,) = folded.said(UsageRated)
+    assert (rating.contract_id, rating.quantity) == ("c2", 80)
+    assert rating.amount_usd_micros == 81_600

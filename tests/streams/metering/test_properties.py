@@ -174,7 +174,11 @@ def test_energy_of_units_with_workloads_is_recorded_to_the_last_watt_hour(
     recorded: dict[int, int] = {}
     folded = Folded().fold(*script.log)
     for usage in folded.usage("energy"):
-        recorded[usage.interval_start] = recorded.get(usage.interval_start, 0) + usage.quantity
+        quarter = usage.interval_start // QUARTER_MS * QUARTER_MS
+        recorded[quarter] = recorded.get(quarter, 0) + usage.quantity
+        ran = script.ran[usage.placement_id]
+        assert ran.start <= usage.interval_start
+        assert ran.end is None or usage.interval_end <= ran.end
     expected: dict[int, int] = {}
     for (quarter, unit), energy_wh in script.metered.items():
         if energy_wh and _occupied(script, quarter, unit):
