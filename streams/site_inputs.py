@@ -40,6 +40,7 @@ from schemas.events.sites import (
     WorkloadStarted,
     WorkloadSubmitted,
 )
+from streams.clock_text import utc
 from streams.quantities import DAY_MS, HOUR_MS, WHOLE_MILLI
 from streams.refusal import CLOCK_JUMP, Refusal
 from streams.site_names import hardware_refusal, mode_refusal, name_refusal, shown
@@ -123,7 +124,7 @@ def refusal_of(event: SitesEvent) -> Refusal | None:
     if type(event) not in INPUTS:
         return None
     if not 0 <= event.at <= MAX_TIME_MS:
-        return Refusal("bad_time", f"at is {event.at} ms; it must be 0 to {MAX_TIME_MS}.")
+        return Refusal("bad_time", f"at is {utc(event.at)}, no time of 1970 to 9999.")
     check = CHECKS.get(type(event))
     return name_refusal(event) or (None if check is None else check(event))
 
@@ -137,14 +138,14 @@ def tick(now: int | None, doubted: int | None, at: int, configured_at: int | Non
     if since is None:
         return Tick(at, None, None)
     if now is not None and at < now:
-        told = f"The site's clock stands at {now} ms; {at} ms is before."
+        told = f"The site's clock stands at {utc(now)}; {utc(at)} is before."
         return Tick(now, doubted, Refusal("clock_backwards", told))
     confirmed = doubted is not None and doubted < at <= doubted + MAX_JUMP_MS
     if abs(at - since) <= MAX_JUMP_MS or confirmed:
         return Tick(at, None, None)
     stands = " was configured" if now is None else "'s clock stands"
     told = (
-        f"The site{stands} at {since} ms; {at} ms is more than {MAX_JUMP_MS // DAY_MS} days "
+        f"The site{stands} at {utc(since)}; {utc(at)} is more than {MAX_JUMP_MS // DAY_MS} days "
         "from it. A second tick soon after it would confirm it."
     )
     return Tick(now, at, Refusal(CLOCK_JUMP, told))
@@ -180,7 +181,8 @@ def _interval(what: str, start: int, end: int) -> Refusal | None:
     if end <= start:
         return Refusal("bad_interval", f"The {what}'s interval ends before it starts.")
     if start < 0 or end > MAX_TIME_MS or end - start > MAX_INTERVAL_MS:
-        return Refusal("bad_interval", f"The {what}'s interval, {start} to {end} ms, is no time.")
+        told = f"The {what}'s interval, {utc(start)} to {utc(end)}, is no time."
+        return Refusal("bad_interval", told)
     return None
 
 

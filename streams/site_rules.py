@@ -11,6 +11,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Protocol
 
 from schemas.events.sites import CurtailmentRequested, UnitRegistered
+from streams.clock_text import utc
 from streams.prices import Price
 from streams.quantities import DAY_MS, MS_PER_S
 from streams.refusal import Refusal
@@ -43,7 +44,7 @@ def price_refusal(known: Sequence[Price], start: int, now: int | None) -> Refusa
     nearer ones as they come.
     """
     if now is not None and start > now + PRICE_HORIZON_DAYS * DAY_MS:
-        told = f"It starts at {start} ms, more than {PRICE_HORIZON_DAYS} days after {now} ms."
+        told = f"It starts at {utc(start)}, more than {PRICE_HORIZON_DAYS} days after {utc(now)}."
         return Refusal("price_too_far_ahead", told)
     if len(known) < MAX_PRICES or start <= known[-1].start:
         return None
@@ -64,7 +65,7 @@ def curtailment_refusal(
             "curtailment_id_taken", f"Curtailment {event.curtailment_id} asked for something else."
         )
     if now is not None and ends_at <= now:
-        return Refusal("curtailment_over", f"It would have ended at {ends_at} ms, before now.")
+        return Refusal("curtailment_over", f"It would have ended at {utc(ends_at)}, before now.")
     if sum(not curtailment.lifted for curtailment in known.values()) >= MAX_CURTAILMENTS:
         return Refusal("too_many_curtailments", f"{MAX_CURTAILMENTS} curtailments are open.")
     return None

@@ -25,6 +25,7 @@ from schemas.events.sites import (
     WorkloadCancelled,
     WorkloadSubmitted,
 )
+from streams.clock_text import utc
 from streams.quantities import DAY_MS
 from streams.refusal import Refusal
 from streams.site_inputs import INPUTS, MAX_JUMP_MS, possible_time
@@ -91,9 +92,9 @@ def time_refusal(event: SitesEvent, now: int | None, configured_at: int | None) 
 
 
 def _told(name: str, at: int, now: int | None, reference: int) -> str:
-    stands = f"clock stands at {now}" if now is not None else f"configuration is of {reference}"
+    stands = "clock stands at" if now is not None else "configuration is of"
     return (
-        f"{name} is {at} ms, but the site's {stands} ms: a time must be at most "
+        f"{name} is {utc(at)}, but the site's {stands} {utc(reference)}: a time must be at most "
         f"{MAX_PAST_MS // DAY_MS} days before it and {MAX_AHEAD_MS // DAY_MS} after it. Times are "
         "milliseconds since 1970, UTC."
     )

@@ -12,7 +12,7 @@ from streams.invoicing.usage import completed
 
 AGENT: Agent[State, AccountsEvent] = Agent(
     name="invoicing",
-    version="3",
+    version="4",
     state_version="3",
     log=ACCOUNTS,
     state_type=State,

@@ -18,6 +18,7 @@ from schemas.events.accounts import (
     TariffPublished,
     UsageRecorded,
 )
+from streams.clock_text import utc
 from streams.invoicing.contracts import (
     contract_of,
     on_demand,
@@ -82,12 +83,12 @@ def usage_refusal(state: State, usage: UsageRecorded) -> Refusal | None:
         (
             usage.interval_start < watermark,
             "usage_too_late",
-            f"Site {usage.site_id} said that everything before {watermark} ms was recorded.",
+            f"Site {usage.site_id} said that everything before {utc(watermark)} was recorded.",
         ),
         (
             usage.interval_start < recorded,
             "usage_recorded",
-            f"{usage.meter} of {usage.placement_id} was recorded up to {recorded} ms before.",
+            f"{usage.meter} of {usage.placement_id} was recorded up to {utc(recorded)} before.",
         ),
     )
 
@@ -185,7 +186,7 @@ def waiver_refusal(state: State, event: CollectionWaived) -> Refusal | None:
         (
             event.waived_until <= waited,
             "waived_already",
-            f"Nothing waits for {event.site_id} up to {waited} ms any more.",
+            f"Nothing waits for {event.site_id} up to {utc(waited)} any more.",
         ),
         (
             event.waived_until > min(event.at, LATEST_MS),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streams.clock_text import utc
 from streams.quantities import DAY_MS
 from streams.routing.draft import Draft
 from streams.site_inputs import MAX_JUMP_MS
@@ -22,7 +23,8 @@ def ticked(draft: Draft, before: int | None) -> None:
         return
     if draft.at - before > MAX_JUMP_MS:
         days = (draft.at - before) // DAY_MS
-        told = f"Two ticks agreed, and the clock moved {days} days, from {before} to {draft.at} ms."
+        moved = f"{days} days, from {utc(before)} to {utc(draft.at)}"
+        told = f"Two ticks agreed, and the clock moved {moved}."
         draft.raise_alert(
             None, MOVED, "critical", f"{told} If that is wrong, set the site's clock right."
         )
