@@ -20,7 +20,7 @@ async def settled_spans(database: Database, site_id: str | None) -> list[Row]:
     """
     return await database.rows(
         """WITH hours AS (
-               SELECT DISTINCT site_id, hour FROM feeder_energy_hourly
+               SELECT site_id, hour FROM site_energy_hours
                WHERE %(site_id)s::text IS NULL OR site_id = %(site_id)s
            ), open AS (
                SELECT p.site_id,

@@ -9,7 +9,7 @@ it does not depend on how records fall into batches.
 from __future__ import annotations
 
 from projections.operations import Operation, Put, Table, Update
-from projections.record import LogRecord, ReadModel, moment
+from projections.record import DAY_MS, LogRecord, ReadModel, moment
 from schemas.envelope import Cause
 from schemas.events import sites
 from schemas.topics import SITES
@@ -73,7 +73,9 @@ def _refused(record: LogRecord, cause: Cause) -> list[Operation]:
     ]
 
 
-# More than any unit uses in the longest interval that routing takes: sums stay far from overflow.
+# The longest interval that routing takes, and more than any unit uses in it: sums stay far from
+# overflow, and a reading from few hours.
+_LONGEST_MS = 366 * DAY_MS
 _MOST_WH = 10**11
 _MOST_TH = 10**14
 
@@ -81,7 +83,7 @@ _MOST_TH = 10**14
 def _makes_sense(event: sites.EnergyMetered) -> bool:
     """What routing will refuse without looking at the site must not be seen until it does."""
     return (
-        event.interval_start < event.interval_end
+        0 < event.interval_end - event.interval_start <= _LONGEST_MS
         and len({reading.unit_id for reading in event.readings}) == len(event.readings)
         and all(
             0 <= reading.energy_wh <= _MOST_WH and 0 <= reading.work_th <= _MOST_TH
@@ -110,7 +112,7 @@ def _metered(record: LogRecord, event: sites.EnergyMetered) -> dict[str, object]
 
 READ_MODEL = ReadModel(
     name="energy",
-    doc="Energy and mining work by feeder and interval, unit by unit, and by hour through views.",
+    doc="Energy and mining work by feeder and interval, unit by unit; by hour in a roll-up.",
     tables=(UNITS, READINGS),
     topics=(SITES,),
     reads=frozenset({sites.UnitRegistered, sites.EnergyMetered, sites.InputRejected}),

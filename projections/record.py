@@ -10,6 +10,8 @@ from projections.operations import Operation, Table
 from schemas.envelope import MAX_TIME_MS, Envelope
 from schemas.topics import Event, Topic
 
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

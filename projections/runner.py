@@ -3,6 +3,7 @@
 1. read a batch, from the positions that PostgreSQL holds
 2. decode it; what cannot be decoded becomes a dead letter, durable before step 3
 3. apply it in one transaction with the positions (`projector.py`)
+4. roll up some of the hours that it touched (`rollups.py`); all of them while nothing comes
 
 A partition with many records that cannot be decoded rests, by itself; the others go on.
 
@@ -23,7 +24,7 @@ from dataclasses import replace
 
 import psycopg
 
-from projections import database, metrics, projector
+from projections import database, metrics, projector, rollups
 from projections.admission import Admission
 from projections.database import Place
 from projections.dead_letters import DeadLetters
@@ -86,7 +87,9 @@ class Runner:
             self.start()
             looked_around = time.monotonic()
             while not self._stop.is_set():
-                self.step()
+                read = self.step()
+                while self._session.run(rollups.roll_up) and not read and not self._stop.is_set():
+                    pass
                 if time.monotonic() - looked_around > _LOOK_AROUND_S:
                     self._look_around()
                     looked_around = time.monotonic()

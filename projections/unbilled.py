@@ -9,7 +9,7 @@ or by the wall clock, and holds unbilled usage is silent (view `silent_sites`, a
 from __future__ import annotations
 
 from projections.operations import Add, Insert, Operation, Put, Table, Update
-from projections.record import LogRecord, ReadModel, moment
+from projections.record import HOUR_MS, LogRecord, ReadModel, moment
 from schemas.events import accounts
 from schemas.topics import ACCOUNTS
 
@@ -34,7 +34,6 @@ WAIVERS = Table(
         *("waived_at", "rejected"),
     ),
 )
-_HOUR_MS = 3_600_000
 
 
 def operations(record: LogRecord) -> list[Operation]:
@@ -61,7 +60,7 @@ def operations(record: LogRecord) -> list[Operation]:
 def _rated(event: accounts.UsageRated) -> list[Operation]:
     """A rating of before they named their period counts by its hour."""
     of_contract = {"customer_id": event.customer_id, "contract_id": event.contract_id}
-    hour_ms = event.interval_start - event.interval_start % _HOUR_MS
+    hour_ms = event.interval_start - event.interval_start % HOUR_MS
     row = {
         **of_contract,
         "period_start": moment(hour_ms if event.period_start is None else event.period_start),

@@ -1,4 +1,5 @@
-"""`python -m tests.benchmarks.views [ROWS [TABLE ...]]`: each documented view on so many rows.
+"""`python -m tests.benchmarks.views [ROWS [TABLE ...]]`: each documented view on so many rows, and
+what the gateway asks of the same tables.
 
 Of a table that grows with time it makes ROWS (5,000,000 when none are named), of one that grows
 with the company a fiftieth. One table after the other is filled, asked and emptied again, in a
@@ -8,12 +9,12 @@ analyst asks it: within the limits of the role.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -25,11 +26,21 @@ from deploy.local import ports
 from deploy.local.child import Child
 from deploy.local.infrastructure import wait_ready
 from deploy.local.postgres import Postgres
+from gateway.database import Database
+from gateway.settings import Settings
 from projections.migrating import migrate
+from projections.rollups import roll_up
+from tests.benchmarks import account_questions, site_questions
+from tests.benchmarks.view_subjects import Ask
 
 ROWS = 5_000_000
 Connection = psycopg.Connection[tuple[object, ...]]
+ROLLUPS = sql.SQL("rollups.feeder_hours, rollups.site_hours, rollups.stale_hours")
+MARK = b"""INSERT INTO rollups.stale_hours SELECT DISTINCT site_id,
+           date_trunc('hour', interval_start, 'UTC') FROM feeder_energy_readings"""
 out = Console(width=None if sys.stdout.isatty() else 140)
+
+SUBJECTS = (*site_questions.SUBJECTS, *account_questions.SUBJECTS)
 
 # What a column holds where its table says nothing of it: an expression of the row's number, g.
 BY_NAME = {
@@ -45,6 +56,7 @@ BY_NAME = {
 }
 BY_TYPE = {
     "text": "'{column}-' || g",
+    "bytea": "decode(repeat('00', 500), 'hex')",
     "bigint": "1000 + g % 100000",
     "integer": "g % 1000",
     "numeric": "(g % 10000) / 100.0",
@@ -56,286 +68,6 @@ BY_TYPE = {
     "integer[]": "ARRAY[1000]",
     "timestamp with time zone": "timestamptz '2020-01-01' + g * interval '30 s'",
 }
-DAY = "timestamptz '2022-06-01' AND timestamptz '2022-06-02'"
-
-
-@dataclass(frozen=True)
-class Subject:
-    """tables: with the columns that are not as usual, and how many of the rows each gets, 1 being
-    all. questions: view, what is asked of it, the query
-    """
-
-    tables: Mapping[str, Mapping[str, str]]
-    questions: tuple[tuple[str, str, str], ...]
-    share: float = 1.0
-    shares: Mapping[str, float] = field(default_factory=dict)
-
-
-def newest(view: str, at: str, key: str) -> tuple[str, str, str]:
-    query = f"SELECT * FROM analytics.{view} ORDER BY {at} DESC, {key} DESC LIMIT 100"
-    return view, "newest 100 of all sites", query
-
-
-def day(view: str, at: str, where: str = "site_id = 'site-7'") -> tuple[str, str, str]:
-    query = f"SELECT * FROM analytics.{view} WHERE {where} AND {at} BETWEEN {DAY}"
-    return view, "a day of one site", query
-
-
-SUBJECTS = (
-    Subject(
-        {
-            "workloads": {
-                "state": "CASE WHEN g % 50000 = 0 THEN 'queued' ELSE 'completed' END",
-                "kind": "(ARRAY['training', 'inference', 'batch', 'interactive'])[1 + g % 4]",
-                "queue_offset": "g",
-            }
-        },
-        (
-            newest("workloads", "submitted_at", "workload_id"),
-            day("workloads", "submitted_at"),
-            (
-                "workloads",
-                "by kind, all time",
-                "SELECT kind, count(*), avg(wait_s) FROM analytics.workloads GROUP BY kind",
-            ),
-            ("queue", "all that wait", "SELECT * FROM analytics.queue"),
-        ),
-    ),
-    Subject(
-        {"placements": {"ended_at": "timestamptz '2020-01-02' + g * interval '30 s'"}},
-        (
-            (
-                "placements",
-                "of one workload",
-                "SELECT * FROM analytics.placements WHERE workload_id = 'workload_id-77'",
-            ),
-            (
-                "placements",
-                "by model, all time",
-                "SELECT gpu_model, count(*), sum(units) FROM analytics.placements "
-                "GROUP BY gpu_model",
-            ),
-        ),
-    ),
-    Subject(
-        {
-            "decisions": {
-                "kind": "(ARRAY['placement', 'queueing', 'power_plan', 'curtailment'])[1 + g % 4]",
-                "reason": "repeat('it earns more than what gives way to it; ', 4)",
-                "alternatives": "(SELECT jsonb_agg(jsonb_build_object('label', 'unit-' || a, "
-                "'value_usd_micros_per_hour', g + a)) FROM generate_series(1, 4) a)",
-            }
-        },
-        (
-            newest("decisions", "at", "decision_id"),
-            day("decisions", "at"),
-            (
-                "decisions",
-                "by kind, all time",
-                "SELECT kind, count(*), sum(value_usd_per_hour) FROM analytics.decisions "
-                "GROUP BY kind",
-            ),
-            (
-                "decisions",
-                "by kind, one day of all sites",
-                "SELECT kind, count(*), avg(bound_usd_per_hour - value_usd_per_hour) "
-                f"FROM analytics.decisions WHERE at BETWEEN {DAY} GROUP BY kind",
-            ),
-        ),
-    ),
-    Subject(
-        {"power_plans": {}},
-        (
-            (
-                "power_plans",
-                "of one site, newest 100",
-                "SELECT * FROM analytics.power_plans WHERE site_id = 'site-7' "
-                "ORDER BY at DESC LIMIT 100",
-            ),
-            (
-                "power_plans",
-                "by trigger, all time",
-                "SELECT trigger, count(*) FROM analytics.power_plans GROUP BY trigger",
-            ),
-        ),
-    ),
-    Subject(
-        {"power_price_publications": {"settlement_point": "'HB_HUBAVG'"}},
-        (
-            newest("power_prices", "interval_start", "site_id"),
-            day("power_prices", "interval_start"),
-            (
-                "power_prices",
-                "mean of each site and month",
-                "SELECT site_id, date_trunc('month', interval_start) AS month, "
-                "avg(price_usd_per_mwh) FROM analytics.power_prices GROUP BY site_id, month",
-            ),
-        ),
-    ),
-    Subject(
-        {"hash_price_publications": {}},
-        (
-            newest("hash_prices", "interval_start", "site_id"),
-            day("hash_prices", "interval_start"),
-        ),
-    ),
-    Subject(
-        {
-            "feeder_energy_readings": {
-                "unit_ids": "ARRAY['unit-1', 'unit-2', 'unit-3']",
-                "unit_energy_wh": "ARRAY[175, 875, 875]::bigint[]",
-                "unit_work_th": "ARRAY[0, 45000, 45000]::bigint[]",
-            },
-            "power_price_publications": {"settlement_point": "'HB_HUBAVG'"},
-            "hash_price_publications": {},
-        },
-        (
-            day("unit_energy", "interval_start"),
-            day("feeder_energy_hourly", "hour"),
-            (
-                "feeder_energy_hourly",
-                "all sites, all time",
-                "SELECT site_id, sum(energy_mwh) FROM analytics.feeder_energy_hourly "
-                "GROUP BY site_id",
-            ),
-            day("site_pnl_hourly", "hour"),
-            (
-                "site_pnl_hourly",
-                "one site, a month",
-                "SELECT sum(profit_usd) FROM analytics.site_pnl_hourly WHERE site_id = 'site-7' "
-                "AND hour >= '2022-06-01' AND hour < '2022-07-01'",
-            ),
-            (
-                "site_pnl_hourly",
-                "all sites, all time",
-                "SELECT site_id, sum(profit_usd) FROM analytics.site_pnl_hourly GROUP BY site_id",
-            ),
-        ),
-        shares={"power_price_publications": 0.02, "hash_price_publications": 0.02},
-    ),
-    Subject(
-        {"curtailment_requests": {}},
-        (
-            day("curtailments", "starts_at"),
-            (
-                "curtailments",
-                "one",
-                "SELECT * FROM analytics.curtailments WHERE site_id = 'site-7' "
-                "AND curtailment_id = 'curtailment_id-7'",
-            ),
-        ),
-    ),
-    Subject(
-        {"alerts": {"cleared_at": "timestamptz '2020-01-01' + g * interval '31 s'"}},
-        (newest("alerts", "raised_at", "alert_id"), day("alerts", "raised_at")),
-    ),
-    Subject(
-        {"rejected_inputs": {"topic": "'hcp.sites.v1'", "reason": "'reason-' || g % 12"}},
-        (
-            (
-                "rejected_inputs",
-                "by reason, all time",
-                "SELECT reason, count(*) FROM analytics.rejected_inputs GROUP BY reason",
-            ),
-        ),
-    ),
-    Subject(
-        {
-            "usage": {
-                "state": "'rated'",
-                "unit": "CASE WHEN g % 2 = 0 THEN 'gpu_us' ELSE 'wh' END",
-                "interval_end": "timestamptz '2020-01-01' + g * interval '30 s'",
-            }
-        },
-        (
-            newest("usage", "interval_start", "usage_id"),
-            day("usage", "interval_start", "customer_id = 'customer-7'"),
-            (
-                "usage",
-                "amount by customer, all time",
-                "SELECT customer_id, sum(amount_usd) FROM analytics.usage GROUP BY customer_id",
-            ),
-        ),
-    ),
-    Subject(
-        {"usage_ratings": {"usage_id": "'usage-' || g / 3", "unit": "'wh'"}},
-        (
-            (
-                "usage_ratings",
-                "of one usage",
-                "SELECT * FROM analytics.usage_ratings WHERE usage_id = 'usage-7'",
-            ),
-            (
-                "usage_ratings",
-                "amount by tariff, all time",
-                "SELECT priced_by, sum(amount_usd) FROM analytics.usage_ratings GROUP BY priced_by",
-            ),
-        ),
-    ),
-    Subject(
-        {
-            "invoices": {"state": "'finalized'", "currency": "'USD'"},
-            "invoice_lines": {"invoice_id": "'invoice_id-' || g % 1000000", "unit": "'wh'"},
-        },
-        (
-            newest("invoices", "period_start", "invoice_id"),
-            (
-                "invoices",
-                "total by customer",
-                "SELECT customer_id, sum(total_usd) FROM analytics.invoices GROUP BY customer_id",
-            ),
-            (
-                "invoice_lines",
-                "of one invoice",
-                "SELECT * FROM analytics.invoice_lines WHERE invoice_id = 'invoice_id-7'",
-            ),
-            (
-                "invoice_lines",
-                "by meter, all time",
-                "SELECT meter, sum(amount_usd) FROM analytics.invoice_lines "
-                "WHERE workload_id < 'workload_id-2' GROUP BY meter LIMIT 10",
-            ),
-        ),
-    ),
-    Subject(
-        {
-            "site_configurations": {
-                "site_id": "'site-' || g",
-                "feeders": '\'[{"feeder_id": "feeder-1", "power_cap_w": 1000000}]\'::jsonb',
-            },
-            "site_ticks": {"site_id": "'site-' || g", "slot": "0"},
-            "unit_registrations": {"unit_id": "'unit-' || g", "kind": "'asic'"},
-            "unit_states": {
-                "unit_id": "'unit-' || g",
-                **dict.fromkeys(("failed_offset", "drained_offset", "degraded_offset"), "NULL"),
-            },
-            "customer_enrolments": {"customer_id": "'customer-' || g"},
-            "contract_signatures": {"customer_id": "'customer-' || g"},
-            "tariff_publications": {"customer_id": "'customer-' || g"},
-        },
-        (
-            ("clock_corrections", "all", "SELECT * FROM analytics.clock_corrections"),
-            ("sites", "all, with their planned power", "SELECT * FROM analytics.sites"),
-            (
-                "feeders",
-                "of one site",
-                "SELECT * FROM analytics.feeders WHERE site_id = 'site-7'",
-            ),
-            ("units", "of one site", "SELECT * FROM analytics.units WHERE site_id = 'site-7'"),
-            (
-                "units",
-                "by model, all",
-                "SELECT model, count(*), sum(power_w) FROM analytics.units GROUP BY model LIMIT 9",
-            ),
-            ("customers", "all", "SELECT * FROM analytics.customers"),
-            ("contracts", "all", "SELECT * FROM analytics.contracts"),
-            ("gpu_prices", "all", "SELECT * FROM analytics.gpu_prices"),
-            ("freshness", "all", "SELECT * FROM analytics.freshness"),
-        ),
-        share=0.02,
-        shares={"site_configurations": 0.000004, "site_ticks": 0.000004},
-    ),
-)
 
 
 def main(rows: int, named: frozenset[str]) -> int:
@@ -350,12 +82,17 @@ def main(rows: int, named: frozenset[str]) -> int:
             for name, columns in subject.tables.items():
                 share = subject.shares.get(name, subject.share)
                 fill(connection, name, columns, max(1, int(rows * share)))
+            rolled = roll_everything_up(connection)
             filled_s = time.monotonic() - started
             for view, asked, query in subject.questions:
-                table.add_row(view, asked, f"{answered_ms(connection, query):,.1f}")
+                table.add_row(view, asked, answered(connection, query))
+            for asked, ask in subject.asks.items():
+                table.add_row("(gateway)", asked, asyncio.run(told(dsn, ask)))
             names = sql.SQL(", ").join(map(sql.Identifier, subject.tables))
-            connection.execute(sql.SQL("TRUNCATE {}").format(names))
+            connection.execute(sql.SQL("TRUNCATE {}, {}").format(names, ROLLUPS))
             out.print(f"{', '.join(subject.tables)}: filled in {filled_s:.0f} s")
+            if rolled:
+                out.print(f"{rolled:,} hours rolled up in that time")
         missing = views(connection) - {view for s in SUBJECTS for view, *_ in s.questions}
     out.print(table)
     if missing:
@@ -383,6 +120,7 @@ def fill(connection: Connection, name: str, columns: Mapping[str, str], rows: in
     ).fetchall()
     for index, _ in indexes:
         connection.execute(f"DROP INDEX {index}".encode())
+    connection.execute(f"ALTER TABLE {name} DISABLE TRIGGER USER".encode())
     targets = ", ".join(f'"{column}"' for column in expressions)
     values = ", ".join(expressions.values())
     connection.execute(
@@ -390,20 +128,51 @@ def fill(connection: Connection, name: str, columns: Mapping[str, str], rows: in
     )
     for _, definition in indexes:
         connection.execute(str(definition).encode())
+    connection.execute(f"ALTER TABLE {name} ENABLE TRIGGER USER".encode())
     connection.execute(f"VACUUM ANALYZE {name}".encode())
 
 
-def answered_ms(connection: Connection, query: str) -> float:
-    """As an analyst would ask it, in time or not at all."""
+def roll_everything_up(connection: Connection) -> int:
+    """As it is when the projections have had the time; how many hours of sites there are."""
+    connection.execute(MARK)
+    rolled = 0
+    while done := roll_up(connection):
+        rolled += done
+    connection.execute(sql.SQL("VACUUM ANALYZE {}").format(ROLLUPS))
+    return rolled
+
+
+def answered(connection: Connection, query: str) -> str:
+    """As an analyst would ask it, in time or not at all: ms."""
     took_ms = 0.0
     for _ in range(2):
-        with connection.transaction():
-            connection.execute("SET LOCAL ROLE hcp_analyst")
-            connection.execute("SET LOCAL statement_timeout = '60s'")
+        try:
+            with connection.transaction():
+                connection.execute("SET LOCAL ROLE hcp_analyst")
+                connection.execute("SET LOCAL statement_timeout = '60s'")
+                started = time.perf_counter()
+                connection.execute(query.encode()).fetchall()
+                took_ms = (time.perf_counter() - started) * 1000
+        except psycopg.errors.QueryCanceled:
+            return "over 60,000"
+    return f"{took_ms:,.1f}"
+
+
+async def told(dsn: str, ask: Ask) -> str:
+    """As the gateway asks it: ms."""
+    database = Database(Settings(database=dsn, gateway_query_timeout_s=60))
+    await database.open()
+    took_ms = 0.0
+    try:
+        for _ in range(2):
             started = time.perf_counter()
-            connection.execute(query.encode()).fetchall()
+            await ask(database)
             took_ms = (time.perf_counter() - started) * 1000
-    return took_ms
+    except psycopg.errors.QueryCanceled:
+        return "over 60,000"
+    finally:
+        await database.close()
+    return f"{took_ms:,.1f}"
 
 
 def views(connection: Connection) -> set[str]:

@@ -39,3 +39,5 @@ INSERT INTO ai_revenue_hourly
 SELECT 'long', timestamptz '2024-01-01' + n * interval '1 hour', 30000000, 10000
 FROM generate_series(0, {days} * 24 - 1) n;
 ANALYZE;
+SELECT rollups.roll_up(1000000);
+ANALYZE rollups.feeder_hours, rollups.site_hours;

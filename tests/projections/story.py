@@ -355,6 +355,7 @@ def _bill(
         workload_id=event.workload_id,
         meter="gpu_time",
         interval_start=start,
+        interval_end=start + 3_600_000 if number % 2 else None,
         contract_id=f"{event.customer_id}-contract",
         tariff_id="on-demand",
         quantity=600_000_000,

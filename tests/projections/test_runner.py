@@ -58,6 +58,37 @@ def test_profit_by_the_hour(stack: Stack, clean: Dump) -> None:
     ) == [(28 * 391_667, mining, power, 16_800, 2_800, 0)]
 
 
+PROFIT = "SELECT * FROM site_pnl_hourly ORDER BY site_id, hour"
+
+
+def test_a_runner_rolls_profit_up_and_it_stays_the_same(stack: Stack, clean: Dump) -> None:
+    """As computed when nothing is rolled up yet, and when its prices and meters are filled anew."""
+    stack.query("DELETE FROM rollups.feeder_hours RETURNING 1")
+    stack.query("UPDATE feeder_energy_readings SET rejected = rejected RETURNING 1")
+    computed = stack.query(PROFIT)
+    assert stack.query("SELECT count(*) FROM rollups.feeder_hours") == [(0,)]
+    with running(stack, batch=100):
+        wait_for(lambda: stack.query("SELECT count(*) FROM rollups.stale_hours") == [(0,)])
+    assert len(stack.query("SELECT FROM rollups.feeder_hours")) >= 3
+    assert stack.query(PROFIT) == computed
+    again = [model for model in READ_MODELS if model.name in ("prices", "energy")]
+    with psycopg.connect(stack.dsn) as connection:
+        for model in again:
+            emptied(connection, model)
+    assert stack.query(PROFIT) != computed
+    with running(stack, batch=61):
+        wait_for(stack.is_caught_up)
+    assert stack.dump() == clean
+    assert stack.query(PROFIT) == computed
+
+
+def test_revenue_from_ai_is_what_was_billed(stack: Stack, clean: Dump) -> None:
+    assert clean["invoices"]
+    assert stack.query("SELECT sum(ai_revenue_usd_micros) FROM site_pnl_hourly") == stack.query(
+        "SELECT sum(total_usd_micros) FROM invoices"
+    )
+
+
 def test_small_batches_and_many_restarts(empty: Stack, clean: Dump) -> None:
     for _ in range(12):
         empty.project(batch=37, steps=2)
