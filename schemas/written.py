@@ -178,10 +178,25 @@ class _Walk:
 
 
 def _read_decimal(data: bytes, written: Any, wanted: Any = None) -> Decimal:  # noqa: ANN401
+    """Fastavro would round to the precision, and keep a magnitude that no state can hold."""
     if len(data) > MAX_DECIMAL_BYTES:
         raise ValueError(f"a decimal of {len(data)} bytes")
+    digits = len(str(abs(int.from_bytes(data, "big", signed=True))))
+    if digits > written["precision"]:
+        raise ValueError(f"a decimal of {digits} digits, its schema says {written['precision']}")
     return cast(Decimal, LOGICAL_READERS["bytes-decimal"](data, written, wanted))
 
 
+def _write_decimal(value: Any, wanted: Any) -> Any:  # noqa: ANN401
+    """Fastavro counts the digits of 1E+20 as one."""
+    if isinstance(value, Decimal):
+        _, digits, exponent = value.as_tuple()
+        if not isinstance(exponent, int):
+            raise ValueError(f"{value} is no decimal")
+        if len(digits) + exponent + wanted.get("scale", 0) > wanted["precision"]:
+            raise ValueError(f"{value:.3e} has more digits than the schema's {wanted['precision']}")
+    return LOGICAL_WRITERS["bytes-decimal"](value, wanted)
+
+
 LOGICAL_READERS[f"bytes-{_DECIMAL}"] = _read_decimal
-LOGICAL_WRITERS[f"bytes-{_DECIMAL}"] = LOGICAL_WRITERS["bytes-decimal"]
+LOGICAL_WRITERS[f"bytes-{_DECIMAL}"] = _write_decimal

@@ -9,7 +9,7 @@ from schemas.events.accounts import AccountsEvent
 from streams.invoicing.contracts import contract_of, on_demand, tariff_of
 from streams.invoicing.cutting import pieces
 from streams.invoicing.holding import has_room, held, priced_at_last
-from streams.invoicing.invoices import MAX_LONG, invoices
+from streams.invoicing.invoices import invoices
 from streams.invoicing.refusals import (
     contract_refusal,
     is_known_contract,
@@ -23,6 +23,7 @@ from streams.invoicing.refusals import (
 )
 from streams.invoicing.state import Period, State
 from streams.invoicing.usage import rate, rated
+from streams.quantities import MAX_LONG
 
 
 def decide(state: State, event: AccountsEvent) -> list[AccountsEvent]:
@@ -55,7 +56,8 @@ def _rate(state: State, usage: accounts.UsageRecorded) -> list[AccountsEvent]:
     signed: list[AccountsEvent] = []
     for piece in pieces(contracts, usage.customer_id, interval, usage.quantity):
         contract = contracts[piece.contract_id]
-        found = rate(usage, piece.quantity, tariffs[contract.tariff_id])
+        priced = tariffs.get(contract.tariff_id)  # what an older version took may be none today
+        found = None if priced is None else rate(usage, piece.quantity, priced)
         if found is None:
             unpriced.append(held(usage, piece, contract))
         elif abs(found.amount_usd_micros) > MAX_LONG:

@@ -1,7 +1,8 @@
 """What invoicing remembers of each event of an account, its own answers included.
 
 Nothing is judged here: an input that invoicing refused comes as `RefusedInput` and moves nothing.
-A tariff or contract that is known already was repeated.
+A tariff or contract that is known already was repeated; what names a contract that this version
+does not know, because it reads the log otherwise than the one that wrote it, moves nothing.
 """
 
 from __future__ import annotations
@@ -71,16 +72,21 @@ def _reopen(state: State, at: int) -> None:
 
 
 def _close(state: State, event: accounts.BillingPeriodClosed) -> None:
-    contract = state.contracts[event.contract_id]
-    by_start = state.periods[event.contract_id]
-    contract.closing = by_start.pop(event.period_start).sites
+    contract = state.contracts.get(event.contract_id)
+    if contract is None:
+        return
+    by_start = state.periods.get(event.contract_id, {})
+    period = by_start.pop(event.period_start, None)
+    contract.closing = {} if period is None else period.sites
     contract.billed_until = max(contract.billed_until, event.period_end)
     if not by_start:
-        del state.periods[event.contract_id]
+        state.periods.pop(event.contract_id, None)
 
 
 def _draft(state: State, event: accounts.InvoiceDrafted) -> None:
-    contract = state.contracts[event.contract_id]
+    contract = state.contracts.get(event.contract_id)
+    if contract is None:
+        return
     state.drafts[event.invoice_id] = Draft(
         number=event.number,
         total_usd_micros=event.total_usd_micros,

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from schemas.events.accounts import TariffPublished, UsageHeld, UsageRated, UsageRecorded
 from streams.invoicing.contracts import tariff_of
 from streams.invoicing.cutting import Piece
-from streams.invoicing.invoices import MAX_LONG
 from streams.invoicing.state import MAX_HELD, Contract, Held, State
 from streams.invoicing.usage import common, rate, rated
+from streams.quantities import MAX_LONG
 
 UNPRICED = "unpriced_model"
 
@@ -41,11 +41,11 @@ def priced_at_last(state: State, event: TariffPublished) -> Iterator[UsageRated]
         for start, waiting in sorted(by_start.items()):
             usage = _recorded(state.customer_id, usage_id, start, waiting, at=event.at)
             found = rate(usage, waiting.quantity, tariff)
+            contract = state.contracts.get(waiting.contract_id)
             is_usable = found is not None and abs(found.amount_usd_micros) <= MAX_LONG
-            if found is None or not is_usable or tariff.effective_from > start:
+            if found is None or contract is None or not is_usable or tariff.effective_from > start:
                 continue
             piece = Piece(start, waiting.ends_at, waiting.contract_id, waiting.quantity)
-            contract = state.contracts[waiting.contract_id]
             yield rated(usage, piece, contract, event.tariff_id, found)
 
 

@@ -10,6 +10,7 @@ from schemas.events.accounts import InvoiceDrafted, InvoiceLine, UsageRated
 from streams.invoicing.periods import label, period_at
 from streams.invoicing.rating.gpu_time import GPU_US_PER_GPU_HOUR
 from streams.invoicing.state import Contract, Line, Part, Period, State
+from streams.quantities import MAX_LONG
 
 INVOICE = uuid5(NAMESPACE_OID, "hcp.accounts.v1.InvoiceDrafted")
 
@@ -20,13 +21,14 @@ TARIFF = "tariff"
 LIST_PRICE = "list_price"
 """What prices a usage: the tariff, or the list price quoted when its workload was placed."""
 
-MAX_LONG = 2**63 - 1
 LINE_BYTES = 200  # everything in a line but its ids
 
 
 def add(state: State, usage: UsageRated) -> None:
     """Put a usage into the period that will bill it."""
-    contract = state.contracts[usage.contract_id]
+    contract = state.contracts.get(usage.contract_id)
+    if contract is None:
+        return
     if usage.period_start is None:  # rated before ratings said so
         start, end = billing_period(contract, usage.interval_start)
     else:

@@ -2,10 +2,10 @@
 
 Usage: unknown_meter, wrong_unit, negative_quantity, negative_price, bad_interval, usage_too_late,
 usage_recorded, unpriced_model, amount_too_large.
-Tariff: tariff_id_taken, reserved_id, unknown_currency, duplicate_model, negative_price,
-too_many_tariffs.
-Contract: contract_id_taken, reserved_id, unknown_tariff, tariff_not_effective,
-unknown_billing_period, bad_grace, contract_overlap, too_many_contracts.
+Tariff: bad_customer_id, bad_tariff_id, too_many_models, bad_model, tariff_id_taken, reserved_id,
+unknown_currency, duplicate_model, negative_price, price_out_of_range, too_many_tariffs.
+Contract: bad_customer_id, bad_contract_id, contract_id_taken, reserved_id, unknown_tariff,
+tariff_not_effective, unknown_billing_period, bad_grace, contract_overlap, too_many_contracts.
 Waiver: waived_already, waived_ahead, nothing_waits.
 """
 
@@ -35,6 +35,8 @@ from streams.invoicing.state import (
 )
 from streams.invoicing.usage import UNITS, recorded_until
 from streams.refusal import Refusal
+from streams.site_inputs import MAX_GPU_MODELS, MAX_PRICE_USD
+from streams.site_names import hardware_refusal, id_refusal, shown
 
 Judged = UsageRecorded | TariffPublished | ContractSigned | CollectionWaived
 
@@ -96,7 +98,7 @@ def usage_refusal(state: State, usage: UsageRecorded) -> Refusal | None:
 def tariff_refusal(state: State, event: TariffPublished) -> Refusal | None:
     """Of a tariff whose id is new or taken by other prices; one that is known is no refusal."""
     default, _ = on_demand(event.customer_id, at=event.at)
-    return _first(
+    return _tariff_bounds(event) or _first(
         (
             event.tariff_id in state.tariffs,
             "tariff_id_taken",
@@ -110,7 +112,7 @@ def tariff_refusal(state: State, event: TariffPublished) -> Refusal | None:
         (
             event.currency != "USD",
             "unknown_currency",
-            f"Invoices are in USD; {event.currency!r} cannot be billed.",
+            f"Invoices are in USD; {shown(event.currency)!r} cannot be billed.",
         ),
         (
             len({price.gpu_model for price in event.gpu_prices}) < len(event.gpu_prices),
@@ -121,6 +123,11 @@ def tariff_refusal(state: State, event: TariffPublished) -> Refusal | None:
             any(price.price_usd_per_gpu_hour < 0 for price in event.gpu_prices),
             "negative_price",
             "A GPU-hour cannot cost less than nothing.",
+        ),
+        (
+            not _are_prices(event),
+            "price_out_of_range",
+            f"A price is at most ${MAX_PRICE_USD}; an adder is that, or as much less than nothing.",
         ),
         (
             len(state.tariffs) >= MAX_TARIFFS and event.tariff_id != default.tariff_id,
@@ -135,7 +142,7 @@ def contract_refusal(state: State, event: ContractSigned) -> Refusal | None:
     _, default = on_demand(event.customer_id, at=event.at)
     is_default = event.contract_id == default.contract_id
     tariff = state.tariffs.get(event.tariff_id)
-    return _first(
+    return _names_of(event, "contract_id", event.contract_id) or _first(
         (
             event.contract_id in state.contracts,
             "contract_id_taken",
@@ -149,7 +156,7 @@ def contract_refusal(state: State, event: ContractSigned) -> Refusal | None:
         (
             tariff is None,
             "unknown_tariff",
-            f"No tariff {event.tariff_id!r} was published to this customer.",
+            f"No tariff {shown(event.tariff_id)!r} was published to this customer.",
         ),
         (
             tariff is not None and event.starts_at < tariff.effective_from,
@@ -159,7 +166,7 @@ def contract_refusal(state: State, event: ContractSigned) -> Refusal | None:
         (
             event.billing_period not in PERIODS,
             "unknown_billing_period",
-            f"{event.billing_period!r} is no billing period; there are {', '.join(PERIODS)}.",
+            f"There is no period {shown(event.billing_period)!r}; there are {', '.join(PERIODS)}.",
         ),
         (
             not 0 <= event.grace_s <= MAX_GRACE_S,
@@ -220,6 +227,27 @@ def too_large(amount_usd_micros: int) -> Refusal:
     return Refusal("amount_too_large", told)
 
 
+def _tariff_bounds(event: TariffPublished) -> Refusal | None:
+    """What is remembered is bounded, in number and in size."""
+    if len(event.gpu_prices) > MAX_GPU_MODELS:
+        told = f"A tariff has prices of at most {MAX_GPU_MODELS} GPU models."
+        return Refusal("too_many_models", told)
+    models = (hardware_refusal("bad_model", "gpu_model", p.gpu_model) for p in event.gpu_prices)
+    bad_model = next((refusal for refusal in models if refusal is not None), None)
+    return _names_of(event, "tariff_id", event.tariff_id) or bad_model
+
+
+def _names_of(event: TariffPublished | ContractSigned, name: str, value: str) -> Refusal | None:
+    customer = id_refusal("bad_customer_id", "customer_id", event.customer_id)
+    return customer or id_refusal(f"bad_{name}", name, value)
+
+
+def _are_prices(event: TariffPublished) -> bool:
+    prices = (price.price_usd_per_gpu_hour for price in event.gpu_prices)
+    adder = event.energy_adder_usd_per_mwh
+    return max(prices, default=0) <= MAX_PRICE_USD and abs(adder) <= MAX_PRICE_USD
+
+
 def _overlaps(state: State, event: ContractSigned, default_id: str) -> bool:
     """The on-demand contract gives way to a signed one."""
     return any(
@@ -238,8 +266,8 @@ def _subject(event: Judged) -> str:
         case UsageRecorded():
             return event.usage_id
         case TariffPublished():
-            return event.tariff_id
+            return shown(event.tariff_id)
         case ContractSigned():
-            return event.contract_id
+            return shown(event.contract_id)
         case CollectionWaived():
             return event.site_id

@@ -23,7 +23,7 @@ from streams.metering.readings import read
 from streams.metering.state import MAX_WAITING_PRICES, Customer, Placement, State, Unit
 from streams.metering.usage import energy
 from streams.prices import inserted, power_price, without_past
-from streams.quantities import HOUR_MS
+from streams.quantities import HOUR_MS, counted
 from streams.refusal import CLOCK_JUMP, RefusedInput
 from streams.site_memory import with_price
 
@@ -176,7 +176,7 @@ def _stop(state: State, event: sites.WorkloadReleased | sites.WorkloadRequeued) 
 def _leave_out(state: State, placement: Placement, until: int) -> None:
     """What `gpu_time` does not record of it when the clock jumped too far."""
     beyond_ms = beyond_jump_ms(max(placement.starts_at, state.closed_until), until)
-    state.left_out_gpu_us += placement.gpu_milli * beyond_ms
+    state.left_out_gpu_us = counted(state.left_out_gpu_us, placement.gpu_milli * beyond_ms)
 
 
 def clocked(state: State, at: int) -> int:

@@ -10,6 +10,7 @@ billed, was drawn without a workload, or is in `State.left_out_wh` under a reaso
 - no_clock: the site's clock has not begun; nothing can be placed yet
 - repeated: it is in account already
 - too_far_ahead, too_long, too_many: more than is held, see the bounds in `state`
+- unknown_unit: of a unit that is not registered here, whatever routing made of the meter
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from streams.metering.state import (
     Reading,
     State,
 )
+from streams.quantities import counted
 
 
 class Piece(NamedTuple):
@@ -50,7 +52,7 @@ def read(state: State, meter: EnergyMetered) -> None:
             state.readings.setdefault(unit_id, {})[start] = reading
         else:
             lost_wh = state.left_out_wh.get(reason, 0)
-            state.left_out_wh[reason] = lost_wh + reading.energy_wh
+            state.left_out_wh[reason] = counted(lost_wh, reading.energy_wh)
     if _refusal(state, meter) is None:
         _cover(state, meter)
     state.refused += any(piece.reason not in (None, "repeated") for piece in pieces)
@@ -61,7 +63,7 @@ def told(state: State, meter: EnergyMetered) -> list[Piece]:
     of_gpus = [
         (reading.unit_id, reading.energy_wh)
         for reading in meter.readings
-        if state.units[reading.unit_id].kind == GPU
+        if _may_be_gpu(state, reading.unit_id)
     ]
     refusal = _refusal(state, meter)
     if refusal is not None:
@@ -83,6 +85,12 @@ def told(state: State, meter: EnergyMetered) -> list[Piece]:
     ]
 
 
+def _may_be_gpu(state: State, unit_id: str) -> bool:
+    """Energy of a unit that nobody knows may be somebody's, so it is counted."""
+    unit = state.units.get(unit_id)
+    return unit is None or unit.kind == GPU
+
+
 def _refusal(state: State, meter: EnergyMetered) -> str | None:
     start, end = meter.interval_start, meter.interval_end
     if state.now is None:
@@ -96,6 +104,8 @@ def _reason(
     state: State, unit_id: str, start: int, reading: Reading, *, is_first: bool
 ) -> str | None:
     """Why it is not kept. is_first: the first meter of its feeder that starts then"""
+    if unit_id not in state.units:
+        return "unknown_unit"
     if start < state.collected_until:
         return "late"
     known = state.readings.get(unit_id, {})

@@ -279,6 +279,6 @@ def _change_ai(state: State, event: AiChange) -> None:
             state.gpus[share.unit_id] = Gpu(share.power_w, workloads)
         return
     for unit_id in state.placements.pop(event.placement_id or "", ()):
-        busy = state.gpus.pop(unit_id)
-        if busy.workloads > 1:
+        busy = state.gpus.pop(unit_id, None)
+        if busy is not None and busy.workloads > 1:
             state.gpus[unit_id] = Gpu(busy.power_w, busy.workloads - 1)

@@ -2,7 +2,8 @@
 
 Nothing is judged here: what was refused comes as `RefusedInput`. `WorkloadSubmitted` changes
 nothing: `WorkloadQueued`, the answer, carries what was asked for. The reported failure of a unit
-changes its health; the workloads leave it with the answers.
+changes its health; the workloads leave it with the answers. What names something that the state
+does not know changes nothing: the version that took it read the log otherwise.
 """
 
 from __future__ import annotations
@@ -173,6 +174,8 @@ def _request_curtailment(state: State, event: CurtailmentRequested) -> None:
 
 
 def _lift_curtailment(state: State, event: CurtailmentLifted) -> None:
+    if event.curtailment_id not in state.curtailments:
+        return
     state.journal.set(state.curtailments[event.curtailment_id], "lifted", True)
     lifted = [known for known in state.curtailments.values() if known.lifted]
     if len(lifted) > MAX_LIFTED:
@@ -182,7 +185,8 @@ def _lift_curtailment(state: State, event: CurtailmentLifted) -> None:
 
 
 def _meet_curtailment(state: State, event: CurtailmentMet) -> None:
-    state.journal.set(state.curtailments[event.curtailment_id], "met", True)
+    if event.curtailment_id in state.curtailments:
+        state.journal.set(state.curtailments[event.curtailment_id], "met", True)
 
 
 def _price_power(state: State, event: PowerPricePublished) -> None:
@@ -202,14 +206,17 @@ def _register(state: State, event: UnitRegistered) -> None:
 
 
 def _fail_unit(state: State, event: UnitFailed) -> None:
-    change_unit(state, state.units[event.unit_id], failed=True)
-    _offer(state)
+    if event.unit_id in state.units:
+        change_unit(state, state.units[event.unit_id], failed=True)
+        _offer(state)
 
 
 def _recover_unit(state: State, event: UnitRecovered) -> None:
     """Ends a failure. A drain is the operator's and outlasts it; recovery ends the drain of a unit
     that has not failed, which is how it comes back from maintenance."""
-    unit = state.units[event.unit_id]
+    unit = state.units.get(event.unit_id)
+    if unit is None:
+        return
     drained = unit.drained and unit.failed
     change_unit(state, unit, failed=False, drained=drained, failed_switches=0)
     state.journal.set(unit, "failed_workloads", [])
@@ -217,16 +224,20 @@ def _recover_unit(state: State, event: UnitRecovered) -> None:
 
 
 def _drain_unit(state: State, event: UnitDrained) -> None:
-    change_unit(state, state.units[event.unit_id], drained=True)
-    _offer(state)
+    if event.unit_id in state.units:
+        change_unit(state, state.units[event.unit_id], drained=True)
+        _offer(state)
 
 
 def _report_unit(state: State, event: UnitReported) -> None:
-    state.journal.set(state.units[event.unit_id], "degraded", event.health == "degraded")
+    if event.unit_id in state.units:
+        state.journal.set(state.units[event.unit_id], "degraded", event.health == "degraded")
 
 
 def _switch_unit(state: State, event: UnitSwitched) -> None:
-    unit = state.units[event.unit_id]
+    unit = state.units.get(event.unit_id)
+    if unit is None:
+        return
     if event.succeeded:
         if unit.failed_switches:
             change_unit(state, unit, failed_switches=0)
@@ -236,7 +247,9 @@ def _switch_unit(state: State, event: UnitSwitched) -> None:
 
 
 def _assign_mode(state: State, event: UnitModeAssigned) -> None:
-    unit = state.units[event.unit_id]
+    unit = state.units.get(event.unit_id)
+    if unit is None or event.mode not in unit.modes:
+        return
     run_unit(
         state,
         unit,
@@ -249,11 +262,13 @@ def _assign_mode(state: State, event: UnitModeAssigned) -> None:
 
 def _raise_alert(state: State, event: AlertRaised) -> None:
     subject = event.workload_id or event.unit_id or event.site_id
-    if event.kind == OVERDUE and event.workload_id is not None:
-        lifecycle.unwatch(state, state.workloads[event.workload_id])
+    workload = state.workloads.get(event.workload_id or "")
+    if event.kind == OVERDUE and workload is not None:
+        lifecycle.unwatch(state, workload)
     state.journal.put(state.alerts, f"{event.kind}/{subject}", event.alert_id)
-    if event.kind == SWITCH_FAILING and event.unit_id is not None:
-        change_unit(state, state.units[event.unit_id], failed=True)
+    unit = state.units.get(event.unit_id or "")
+    if event.kind == SWITCH_FAILING and unit is not None:
+        change_unit(state, unit, failed=True)
 
 
 def _clear_alert(state: State, event: AlertCleared) -> None:

@@ -24,6 +24,8 @@ from streams.routing.state import (
 
 
 def admit(state: State, event: WorkloadQueued) -> None:
+    if event.workload_id in state.workloads:
+        return
     price = event.max_price_usd_per_gpu_hour
     workload = Workload(
         workload_id=event.workload_id,
@@ -56,9 +58,12 @@ def begin_to_wait(state: State, now: int) -> None:
 
 
 def place(state: State, event: WorkloadPlaced) -> None:
-    workload = state.workloads[event.workload_id]
+    workload = state.workloads.get(event.workload_id)
+    if workload is None or workload.placed:
+        return
     _dequeue(state, workload)
-    for share in event.units:
+    shares = [share for share in event.units if share.unit_id in state.units]
+    for share in shares:
         unit = state.units[share.unit_id]
         loads = {**unit.loads, event.workload_id: share.gpu_milli}
         used_milli = unit.used_milli + share.gpu_milli
@@ -73,7 +78,7 @@ def place(state: State, event: WorkloadPlaced) -> None:
         attempt=event.attempt,
         model=event.gpu_model,
         price_micros=micros(event.price_usd_per_gpu_hour),
-        units=[share.unit_id for share in event.units],
+        units=[share.unit_id for share in shares],
         placed_at=state.now,
         started=False,
     )
@@ -81,7 +86,9 @@ def place(state: State, event: WorkloadPlaced) -> None:
 
 
 def requeue(state: State, event: WorkloadRequeued) -> None:
-    workload = state.workloads[event.workload_id]
+    workload = state.workloads.get(event.workload_id)
+    if workload is None or not workload.placed:
+        return
     _vacate(state, workload)
     failures = workload.switch_failures + (event.reason == "switch_failed")
     _change(
@@ -106,7 +113,9 @@ def start(state: State, event: WorkloadStarted) -> None:
 def release(state: State, event: WorkloadReleased) -> None:
     """Give the units back and remember the id, over the oldest one remembered at the bound; not
     the id of what was rejected."""
-    workload = state.workloads[event.workload_id]
+    workload = state.workloads.get(event.workload_id)
+    if workload is None:
+        return
     if workload.placed:
         if event.reason in ("completed", "reported_failed"):
             _remember_outcome(state, workload, event.outcome)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from decimal import Context, Decimal
 from typing import Any
 
 import pytest
 
 from schemas.codec import Codec, LocalIds, Schema, schema_of_event
-from schemas.errors import CodecError, MalformedBody, UnknownEventType, UnknownSchemaId
+from schemas.errors import (
+    CodecError,
+    MalformedBody,
+    UnencodableEvent,
+    UnknownEventType,
+    UnknownSchemaId,
+)
 from schemas.events import sites
 from schemas.topics import MAX_RECORD_BYTES
 from schemas.written import MAX_DECIMAL_BYTES, MAX_ITEMS
@@ -102,6 +109,47 @@ def test_a_decimal_of_any_length_costs_nothing() -> None:
     most = b"\x7f" * (MAX_DECIMAL_BYTES + 1)
     with pytest.raises(MalformedBody, match="decimal"):
         CODEC.decode(value[:at] + varint(len(most)) + most + value[at + 1 + len(number) :])
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("unscaled", [10**18, 2**60, 2**63, 2**64, 2**240])
+def test_a_decimal_beyond_its_schemas_precision_is_malformed(unscaled: int, sign: int) -> None:
+    with pytest.raises(MalformedBody, match="its schema says 18"):
+        CODEC.decode(priced(sign * unscaled))
+
+
+@pytest.mark.parametrize("unscaled", [10**18 - 1, 1 - 10**18, 0])
+def test_a_decimal_of_its_schemas_precision_is_read_and_written_as_it_is(unscaled: int) -> None:
+    value = priced(unscaled)
+    event = CODEC.decode(value)
+    assert isinstance(event, sites.PowerPricePublished)
+    assert event.price_usd_per_mwh == Decimal(unscaled).scaleb(-6, Context(prec=18))
+    assert CODEC.encode(event) == value
+
+
+@pytest.mark.parametrize("price", ["1E+12", "-1E+12", "1E+60", "1000000000000", "NaN", "Infinity"])
+def test_a_decimal_beyond_its_schemas_precision_is_not_written(price: str) -> None:
+    with pytest.raises(UnencodableEvent):
+        CODEC.encode(replace(PRICE, price_usd_per_mwh=Decimal(price)))
+
+
+def test_a_strangers_wider_decimal_is_read_within_our_precision() -> None:
+    schema = json.loads(json.dumps(schema_of_event(sites.PowerPricePublished)))
+    price = next(field for field in schema["fields"] if field["name"] == "price_usd_per_mwh")
+    price["type"]["precision"] = 70
+    codec = Codec(OtherIds(schema))
+    assert codec.decode(ID + priced(10**18 - 1)[5:])
+    with pytest.raises(MalformedBody):
+        codec.decode(ID + priced(10**18)[5:])
+
+
+def priced(unscaled: int) -> bytes:
+    """PRICE with another price, whatever its schema says."""
+    value = CODEC.encode(PRICE)
+    was = int(PRICE.price_usd_per_mwh.scaleb(6)).to_bytes(4, "big", signed=True)
+    at = value.index(bytes([2 * len(was)]) + was)
+    number = unscaled.to_bytes((unscaled.bit_length() + 8) // 8, "big", signed=True)
+    return value[:at] + varint(len(number)) + number + value[at + 1 + len(was) :]
 
 
 @pytest.mark.parametrize("blocks", [(MAX_ITEMS + 1,), (-MAX_ITEMS - 1,), (1000,) * 201])

@@ -6,15 +6,26 @@ Everything follows from a seed, so that a batch can be made again.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from decimal import Decimal
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Context, Decimal
 from functools import cache
+from io import BytesIO
 from typing import Any, cast
 
-from schemas.codec import Codec, OutRecord, Schema, record_for, schema_of_event
+from fastavro import parse_schema, schemaless_writer
+
+from schemas.codec import (
+    Codec,
+    OutRecord,
+    Schema,
+    record_for,
+    schema_of_event,
+    with_plain_times,
+)
 from schemas.envelope import MAX_TIME_MS, produced
+from schemas.events import accounts, sites
 from schemas.record import Record
-from schemas.topics import EVENT_TYPES, LOGS, Event, Topic
+from schemas.topics import ACCOUNTS, EVENT_TYPES, LOGS, SITES, Event, Topic
 from schemas.written import AvroType
 from tests.projections.story import START, Story, tell
 from tests.streams.substrates import CODEC
@@ -27,6 +38,8 @@ _FLOATS = (0.0, -0.0, 1.5, -1.0, 1e308, 5e-324, float("nan"), float("inf"), floa
 _DECIMALS = tuple(
     Decimal(text).quantize(Decimal("0.000001")) for text in ("0", "1", "-1", "0.000001", "999999")
 )
+_WIDE = Context(prec=80)
+_PREFIX_BYTES = 5  # of the schema's id
 _WORDS = (
     *("alpha", "alpha-w00001", "u000", "u001", "f1", "default", "default-v1", "H100", "S21"),
     *("gpu", "asic", "training", "inference", "batch", "interactive", "compute", "off", "ok"),
@@ -38,9 +51,56 @@ _TIMESTAMPS = (*(-1, 0, START, START * 1_000, START * 1_000_000, -(2**63), 2**63
 
 @cache
 def real_records(codec: Codec = CODEC) -> dict[Topic, tuple[OutRecord, ...]]:
-    """A site's day on each log."""
-    told = tell(Story(codec), workloads=6, units=3).records
+    """A site's day on each log, and what its people say."""
+    told = [*tell(Story(codec), workloads=6, units=3).records, *_said(codec)]
     return {log: tuple(record for record in told if record.topic is log) for log in LOGS}
+
+
+def _said(codec: Codec) -> Iterator[OutRecord]:
+    prices = (accounts.GpuPrice(gpu_model="H100", price_usd_per_gpu_hour=_DECIMALS[1]),)
+    for number in range(4):
+        named: dict[str, Any] = {"customer_id": "alpha", "at": START, "tariff_id": f"t{number}"}
+        tariff = accounts.TariffPublished(
+            **named,
+            effective_from=START,
+            gpu_prices=prices,
+            energy_pass_through=True,
+            energy_adder_usd_per_mwh=_DECIMALS[1],
+        )
+        contract = accounts.ContractSigned(
+            **named,
+            contract_id=f"c{number}",
+            starts_at=START + number,
+            billing_period="day",
+            grace_s=3600,
+            auto_finalize=True,
+        )
+        for event in (tariff, contract):
+            yield record_for(ACCOUNTS, event, produced(event, source="/people"), codec)
+    asked = sites.CurtailmentRequested(
+        site_id="alpha",
+        at=START,
+        curtailment_id="c",
+        max_power_w=0,
+        starts_at=START,
+        duration_s=60,
+        payment_usd_per_mwh=_DECIMALS[1],
+    )
+    yield record_for(SITES, asked, produced(asked, source="/people"), codec)
+
+
+@cache
+def _without_precision(event_type: type[Event]) -> Schema:
+    return cast(Schema, parse_schema(_widened(with_plain_times(schema_of_event(event_type)))))
+
+
+def _widened(avro_type: AvroType) -> AvroType:
+    if isinstance(avro_type, list):
+        return [_widened(member) for member in avro_type]
+    if not isinstance(avro_type, dict):
+        return avro_type
+    wider = {"precision": _WIDE.prec} if avro_type.get("logicalType") == "decimal" else {}
+    return {name: _widened(value) for name, value in avro_type.items()} | wider
 
 
 class Hostile:
@@ -101,7 +161,26 @@ class Hostile:
         out = record_for(
             log, event, produced(event, source="/hostile", id=self._word()), self._codec
         )
-        return out.key, out.value, cast(Headers, list(out.headers))
+        value = self._beyond(event, out.value) if self._rng.random() < 0.25 else out.value
+        return out.key, value, cast(Headers, list(out.headers))
+
+    def _beyond(self, event: Event, value: bytes) -> bytes:
+        """The same event, with decimals of any size: a client may write what no schema allows."""
+        body = BytesIO()
+        schemaless_writer(body, _without_precision(type(event)), self._huge(event.to_record()))
+        return value[:_PREFIX_BYTES] + body.getvalue()
+
+    def _huge(self, value: Any) -> Any:  # noqa: ANN401 - what a record is made of
+        match value:
+            case Decimal():
+                unscaled = (2 ** self._rng.randrange(58, 252)) + self._rng.randrange(-1, 2)
+                return Decimal(unscaled * self._rng.choice((1, -1))).scaleb(-6, _WIDE)
+            case dict():
+                return {name: self._huge(member) for name, member in value.items()}
+            case list() | tuple():
+                return [self._huge(member) for member in value]
+            case _:
+                return value
 
     def _changed(self, event: Event) -> Event:
         fields = schema_of_event(type(event))["fields"]

@@ -1,4 +1,5 @@
-"""Whatever is on a log can be got past: its dead letter is written, fits, and says why."""
+"""Whatever is on a log can be got past: its dead letter is written, fits, and says why; and what is
+left in the states can be written too, and read again."""
 
 from __future__ import annotations
 
@@ -20,8 +21,11 @@ from schemas.errors import CodecError, Refused
 from schemas.events.dlq import RecordDeadLettered
 from schemas.record import Record
 from schemas.topics import LOGS, MAX_RECORD_BYTES, Topic, dlq
+from streams import snapshots
 from streams.app import AGENTS, load
+from streams.encoding import Encodings
 from streams.loop import Processor
+from streams.memory import MemoryBroker, MemoryLog
 from tests.streams.hostile import Hostile, real_records
 from tests.streams.substrates import CODEC
 
@@ -47,11 +51,14 @@ def test_no_record_stops_a_reader(log: Topic, seed: int, parts: list[bytes]) -> 
         if agent.log is log:
             processor: Processor[Any] = Processor(agent, 0, 1, CODEC)
             for record in records:
+                if record.offset in (len(start), len(records) // 2):
+                    processor = restarted(processor)
                 before = processor.tally.refused
                 outputs = processor.handle(record)
                 letters[record.offset] += sum(judge(out, log, record) for out in outputs)
                 if processor.tally.refused > before:
                     refused.add(record.offset)
+            restarted(processor)
     for record in records:
         error = projected(log, record)
         if error is not None:
@@ -59,6 +66,19 @@ def test_no_record_stops_a_reader(log: Topic, seed: int, parts: list[bytes]) -> 
         if error is not None and writer_of_letter(log, record) == READER:
             letters[record.offset] += judge(DECODER.letter(log, record, error), log, record)
     assert +letters == Counter(refused)  # one a record, whoever could not read it
+
+
+def restarted(processor: Processor[Any]) -> Processor[Any]:
+    """What another process makes of a snapshot of it."""
+    agent, log = processor.agent, MemoryLog(MemoryBroker())
+    taken = snapshots.capture(processor, Encodings(agent), {}, -1)
+    snapshots.write(log, CODEC, agent, taken, 0)
+    saved = snapshots.newest(log, CODEC, agent, 0).saved
+    assert saved is not None
+    again: Processor[Any] = Processor(agent, 0, 1, CODEC)
+    snapshots.load(again, saved)
+    assert snapshots.state_bytes(again) == snapshots.state_bytes(processor)
+    return again
 
 
 def projected(log: Topic, record: Record) -> CodecError | Refused | None:

@@ -373,6 +373,16 @@ def test_a_refused_usage_may_be_mended() -> None:
         (tariff("t2", currency="EUR"), "unknown_currency"),
         (tariff("t2", prices=[("H100", "4"), ("H100", "5")]), "duplicate_model"),
         (tariff("t2", prices=[("H100", "-1")]), "negative_price"),
+        (tariff("t2", prices=[("A100", "1"), ("H100", "100000.000001")]), "price_out_of_range"),
+        (tariff("t2", adder="100000.000001"), "price_out_of_range"),
+        (tariff("t2", adder="-100000.000001"), "price_out_of_range"),
+        (tariff("t2", prices=[(f"g{n}", "1") for n in range(1_001)]), "too_many_models"),
+        (tariff("t2", prices=[("g" * 49, "1")]), "bad_model"),
+        (tariff("t2", prices=[("", "1")]), "bad_model"),
+        (tariff("t" * 201), "bad_tariff_id"),
+        (tariff(""), "bad_tariff_id"),
+        (tariff("t\0"), "bad_tariff_id"),
+        (replace(tariff("t2"), customer_id="c" * 201), "bad_customer_id"),
         (tariff(on_demand_id(CUSTOMER, "tariff")), "reserved_id"),
         (contract("c1", grace_s=5), "contract_id_taken"),
         (contract("c2", tariff_id="nowhere"), "unknown_tariff"),
@@ -381,6 +391,9 @@ def test_a_refused_usage_may_be_mended() -> None:
         (contract("c2", starts_at=at(5), grace_s=-1), "bad_grace"),
         (contract("c2", starts_at=at(5), grace_s=10**9), "bad_grace"),
         (contract("c2"), "contract_overlap"),
+        (contract("c" * 201), "bad_contract_id"),
+        (contract("\x1b[2J"), "bad_contract_id"),
+        (replace(contract("c2"), customer_id="\n"), "bad_customer_id"),
         (contract(on_demand_id(CUSTOMER, "contract"), starts_at=at(5)), "reserved_id"),
     ],
 )
@@ -392,6 +405,28 @@ def test_terms_that_cannot_hold_are_refused(
     folded.fold(event)
     assert folded.reasons == [reason]
     assert (folded.state.tariffs, folded.state.contracts) == (tariffs, contracts)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        tariff("t2", prices=[(f"g{n}", "100000") for n in range(1_000)], adder="100000"),
+        tariff("t" * 200, prices=[("g" * 48, "0")], adder="-100000"),
+        replace(contract("c" * 200), starts_at=at(5)),
+    ],
+)
+def test_terms_up_to_every_bound_are_taken(event: AccountsEvent) -> None:
+    assert signed().fold(event).answers == []
+
+
+def test_a_contract_whose_tariff_is_no_event_any_more_holds_its_usage() -> None:
+    """Versions before took prices that no schema allows; their contracts stand in their logs."""
+    folded = signed()
+    del folded.state.tariffs["t1"]
+    folded.fold(used(start=at(2)), collected(at(3)))
+    assert [waiting.tariff_id for waiting in folded.said(accounts.UsageHeld)] == ["t1"]
+    folded.fold(tariff("t2"))
+    assert folded.amounts == [3 * DOLLAR]
 
 
 @pytest.mark.parametrize("event", [tariff(), contract(), *on_demand(CUSTOMER, at=at(1))])

@@ -9,11 +9,16 @@ import pytest
 
 from schemas.events import sites
 from schemas.events.sites import SitesEvent
-from streams.metering.state import IDLE_MS
+from streams.metering.agent import AGENT
+from streams.metering.intervals import HOUR_MS
+from streams.metering.intervals import MAX_JUMP_MS as YEAR_MS
+from streams.metering.state import IDLE_MS, State
+from streams.quantities import MAX_LONG
 from tests.streams.metering.site import (
     GPU,
     at,
     closed,
+    metered,
     metered_hour,
     placed,
     queued,
@@ -65,3 +70,15 @@ def test_half_a_year_leaves_no_more_behind_than_the_customers_of_two_months(seed
     assert len(folded.answers) == said
     assert (folded.state.placements, folded.state.readings) == ({}, {})
     assert len(msgspec.msgpack.encode(folded.state)) <= max(sizes) * 11 // 10
+
+
+def test_what_is_left_out_is_counted_up_to_what_a_snapshot_holds() -> None:
+    """A hundred thousand GPUs through a jump of seventy years; and the meters of as many."""
+    far, day = at(10) + 70 * YEAR_MS, 24 * HOUR_MS
+    folded = running_site().fold(queued(), placed(when=at(10), units=[(GPU, 10**8)]))
+    folded.fold(tick(far), tick(far + 1), closed(far))
+    folded.state.left_out_wh["too_long"] = MAX_LONG - 5
+    folded.fold(metered(far - 2 * day, [(GPU, 10)], length=2 * day))
+    assert AGENT.left_out(folded.state)["beyond_a_years_jump_gpu_us"] == MAX_LONG
+    assert AGENT.left_out(folded.state)["too_long_wh"] == MAX_LONG
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(folded.state), type=State) == folded.state

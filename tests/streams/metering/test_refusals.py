@@ -10,19 +10,21 @@ from hypothesis import strategies as st
 
 from schemas.events import sites
 from schemas.events.sites import SitesEvent
-from streams.definition import provisional, step
+from streams.definition import provisional, settle, step
 from streams.metering.agent import AGENT as METERING
 from streams.routing.agent import AGENT as ROUTING
 from streams.site_inputs import MAX_JUMP_MS, MAX_TIME_MS
 from streams.site_memory import MAX_PRICES
 from streams.verdicts import verdict_of
 from tests.streams.metering.site import (
+    GPU,
     SITE,
     at,
     configured,
     metered,
     priced,
     registered,
+    running_site,
     tick,
 )
 
@@ -118,3 +120,14 @@ def test_both_refuse_the_same_prices_when_there_are_too_many() -> None:
         metering, _ = step(METERING, metering, event)
         refused += mine is not None
     assert refused == 2
+
+
+def test_a_meter_that_routing_took_of_a_unit_that_metering_does_not_know_is_counted() -> None:
+    folded = running_site()
+    meter = metered(at(10), [("ghost", 5), (GPU, 7)])
+    (difference,) = METERING.decide(folded.state, meter)
+    assert isinstance(difference, sites.BillingDifferenceFound)
+    assert (difference.reason, difference.energy_wh) == ("unknown_unit", 5)
+    state = settle(METERING, folded.state, meter, [], None)
+    assert METERING.left_out(state) == {"refused_inputs": 1, "unknown_unit_wh": 5}
+    assert [reading.energy_wh for reading in state.readings[GPU].values()] == [7]
