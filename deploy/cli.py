@@ -40,6 +40,7 @@ GatewayUrl = Annotated[
 ]
 HERE = Path(".hcp")
 HEALTH_TIMEOUT_S = 5.0
+NOTHING: dict[str, Any] = {"phase": "stopped", "processes": [], "endpoints": []}
 SLOWEST, FASTEST = 0.001, 1_000_000  # what the simulators take
 
 
@@ -93,18 +94,20 @@ def down(data_dir: DataDir = HERE) -> None:
 
 @app.command()
 def status(data_dir: DataDir = HERE, as_json: Json = False) -> None:
-    """Every process and every address; exit code 1 unless all of it runs."""
+    """Every process and address, what is not well; exit code 1 unless every process runs."""
     current = state.read(DataDirectory(data_dir).state_file)
     if current is not None:
         progress.fill_in(current.processes)
+    health = health_of(current)
     if as_json:
-        print_json(current or {"phase": "stopped", "processes": [], "endpoints": []})
+        known = msgspec.to_builtins(current) if current else NOTHING
+        print_json({**known, "health": health})
     elif current is None:
         out.print(f"nothing has been started with data directory {data_dir}")
     else:
         reporting.print_status(out, current)
-        if current.phase == "running" and (address := current.address("gateway")):
-            reporting.print_health(out, Gateway(address, timeout_s=HEALTH_TIMEOUT_S))
+        if health is not None:
+            reporting.print_health(out, health)
     if current is None or not well(current):
         raise typer.Exit(1)
 
@@ -201,6 +204,16 @@ def explain(
         print_json(client.get(explanation.path(workload_id)))
     else:
         explanation.print_explanation(out, explanation.ask(client, workload_id))
+
+
+def health_of(current: StackState | None) -> dict[str, Any] | None:
+    """None where no gateway runs that could be asked."""
+    if current is None or current.phase != "running":
+        return None
+    address = current.address("gateway")
+    if address is None:
+        return None
+    return reporting.health_seen_by(Gateway(address, timeout_s=HEALTH_TIMEOUT_S))
 
 
 def well(current: StackState) -> bool:

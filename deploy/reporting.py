@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -54,13 +55,18 @@ def print_endpoints(console: Console, state: StackState) -> None:
         )
 
 
-def print_health(console: Console, gateway: Gateway) -> None:
-    """What is not well, and what was refused, as the gateway sees it."""
+def health_seen_by(gateway: Gateway) -> dict[str, Any]:
+    """The gateway's report; where it gives none, one that says so."""
     try:
-        components = gateway.get("/health")["components"]
+        return gateway.get("/health")
     except GatewayError as error:
-        components = [{"name": "health", "status": "down", "detail": str(error)}]
-    for component in components:
+        silent = {"name": "health", "status": "down", "detail": str(error)}
+        return {"status": "down", "components": [silent], "standstills": []}
+
+
+def print_health(console: Console, health: Mapping[str, Any]) -> None:
+    """What is not well, and what was refused."""
+    for component in health["components"]:
         if component["name"] in ALWAYS_TOLD or component["status"] not in WELL:
             detail = component.get("detail") or component["status"]
             console.print(f"  {component['name']}: {detail}", markup=False, highlight=False)

@@ -184,8 +184,7 @@ class Health:
         try:
             ends = await self._in_thread(self._broker.both_ends, names)
         except (KafkaException, KeyError):
-            self._standstills.forget()
-            self._standing = []
+            self._standing = []  # for now: nobody knows
             raise
         now_s = time.time()
         before = {(was.log, was.partition) for was in self._standing}

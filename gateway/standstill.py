@@ -34,7 +34,11 @@ class Standstill(BaseModel):
 
 
 class Standstills:
-    """What it knows it has been shown; a transaction that ends, or times out, clears it."""
+    """What it knows it has been shown; a transaction that ends, or times out, clears it.
+
+    A look that failed says nothing: who stands at the same offset afterwards has stood there all
+    the while, as offsets are not given twice.
+    """
 
     def __init__(self) -> None:
         self._since_s: dict[tuple[str, int], tuple[int, float]] = {}
@@ -53,10 +57,6 @@ class Standstills:
             if now_s - since_s >= STANDS_STILL_S:
                 found.append(_standstill(place, end, since_s))
         return found
-
-    def forget(self) -> None:
-        """Where nothing can be seen nothing is known, as while the broker is away."""
-        self._since_s.clear()
 
 
 def _standstill(place: tuple[str, int], end: Ends, since_s: float) -> Standstill:

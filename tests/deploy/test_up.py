@@ -17,6 +17,7 @@ from deploy.local import state
 from deploy.local.directory import DataDirectory
 from deploy.local.ports import choose_free
 from tests.deploy.driving import assert_one_sentence, hcp, phase, running, wait_for
+from tests.deploy.tiny_stack import HEALTH
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -51,6 +52,7 @@ def test_children_of_a_killed_supervisor_end_too(
     assert after.returncode == 1
     shown = json.loads(after.stdout)
     assert (shown["phase"], shown["error"]) == ("stopped", "the supervisor was killed")
+    assert shown["health"] is None
 
 
 @pytest.mark.usefixtures("tiny")
@@ -89,6 +91,7 @@ def test_status_names_every_process_and_address_and_a_restart(data: Path) -> Non
     assert "alerts: 1 critical site_silent: Nothing came." in table
     assert "trial:" not in table
     assert shown["speed"] == 1.0
+    assert shown["health"] == HEALTH
     assert "postgresql://hcp:secret@127.0.0.1:1/none" in answer.stdout
 
 

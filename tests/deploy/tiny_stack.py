@@ -29,14 +29,14 @@ COMPONENTS = [
     {"name": "dead letters", "status": "ok", "detail": "3 of hcp.sites.v1, the last forged"},
     {"name": "alerts", "status": "ok", "detail": "1 critical site_silent: Nothing came."},
 ]
-HEALTH = json.dumps({"status": "ok", "components": COMPONENTS})
+HEALTH = {"status": "ok", "components": COMPONENTS, "standstills": []}
 GATEWAY = f"""
 import http.server, sys
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200 if self.path == "/api/v1/health" else 404)
         self.end_headers()
-        self.wfile.write({HEALTH!r}.encode())
+        self.wfile.write({json.dumps(HEALTH)!r}.encode())
     def log_message(self, *_): pass
 http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """

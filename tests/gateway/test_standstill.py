@@ -34,14 +34,14 @@ def test_transactions_that_end_one_after_the_other_are_no_standstill() -> None:
         assert seen.see({HERE: Ends(second, second + 5)}, second) == []
 
 
-def test_what_moved_again_or_could_not_be_seen_starts_anew() -> None:
+def test_what_moved_again_starts_anew() -> None:
     seen = Standstills()
     seen.see({HERE: Ends(5, 6)}, 0)
     assert seen.see({HERE: Ends(7, 7)}, 60) == []
     assert seen.see({HERE: Ends(7, 8)}, 61) == []
-    seen.forget()
-    assert seen.see({HERE: Ends(7, 8)}, 100) == []
-    assert len(seen.see({HERE: Ends(7, 8)}, 100 + STANDS_STILL_S)) == 1
+    assert seen.see({HERE: Ends(7, 7)}, 62) == []
+    assert seen.see({HERE: Ends(8, 9)}, 100) == []
+    assert len(seen.see({HERE: Ends(8, 9)}, 100 + STANDS_STILL_S)) == 1
 
 
 @pytest.mark.parametrize("is_left", [False, True])
