@@ -120,6 +120,7 @@ class Runner:
         if not found:
             self._lag.look()
             return 0
+        began = time.monotonic()
         batch = patiently("registry", _is_registry_away, lambda: self._decode(found), self._stop)
         self._refused_in_a_row = batch.refused_in_a_row
         if batch.letters and self._dead_letters is not None:
@@ -128,22 +129,24 @@ class Runner:
             self._apply(batch, batch.slices, self._models)
         self._reader.applied({(part.topic, part.partition): part.end for part in batch.slices})
         self._lag.note(batch.slices, found)
-        refused = batch.refused if self._dead_letters is not None else {}  # or met before
-        for place, count in refused.items():
-            rest_s = self._rest_s(place, count)
+        count = sum(len(stretch.messages) for stretch in found.values())
+        each_s = (time.monotonic() - began) / max(1, count)
+        all_refused = batch.refused if self._dead_letters is not None else {}  # or met before
+        for place, refused in all_refused.items():
+            rest_s = self._rest_s(place, refused, refused * each_s)
             if rest_s or place in batch.cut:
                 self._reader.hold(place)
                 self._resting_until[place] = time.monotonic() + rest_s
-        return sum(len(stretch.messages) for stretch in found.values())
+        return count
 
     def positions(self) -> dict[Partition, int]:
         """The lowest applied position of each partition."""
         return self._lowest(self._session.run(database.positions))
 
-    def _rest_s(self, place: Partition, refused: int) -> float:
+    def _rest_s(self, place: Partition, refused: int, took_s: float) -> float:
         """A bad producer holds up its own partition, and a bad deploy drains no log meanwhile."""
         in_a_row, now_s = self._refused_in_a_row[place], time.monotonic()
-        rest_s = self._paces[place].put_aside(refused, in_a_row, now_s)
+        rest_s = self._paces[place].put_aside(refused, in_a_row, now_s, took_s)
         if rest_s:
             metrics.PAUSES.inc()
         if rest_s and now_s - self._said_at > _SAY_EVERY_S:

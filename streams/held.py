@@ -72,10 +72,10 @@ class Held:
         log.warning("%s; trying again in %.1f s", error, wait_s)
         return Rest(wait_s, again=True)
 
-    def rest_after(self, refused: int) -> Rest:
+    def rest_after(self, refused: int, took_s: float) -> Rest:
         """Dead letters of one partition come at a bounded pace; the others do not wait for it."""
         processor, now_s = self.worker.processor, time.monotonic()
-        rest_s = self._pace.put_aside(refused, processor.refused_in_a_row, now_s)
+        rest_s = self._pace.put_aside(refused, processor.refused_in_a_row, now_s, took_s)
         if rest_s > 0 and now_s - self._said_at > _SAY_EVERY_S:
             self._said_at = now_s
             self.metrics.garbage_pauses.inc()

@@ -171,6 +171,7 @@ class Runtime:
             held = await self._hold(record.partition)
             if held.worker.is_behind(last):  # given away and back meanwhile
                 return Rest(_AGAIN_S, again=True)
+            began = time.monotonic()
             try:
                 answered = held.worker.receive(record, before) if was_read else 0
             except RegistryUnavailable as error:
@@ -179,6 +180,7 @@ class Runtime:
                 await self._make_again(record.partition, error)
                 return Rest(_AGAIN_S, again=True)
             held.applied(event)
+            took_s = time.monotonic() - began
             if answered:
                 age_s = time.time() - record.timestamp_ms / 1000
                 held.metrics.decision_latency.observe(max(0.0, age_s))
@@ -188,7 +190,7 @@ class Runtime:
         if len(held.unacked) >= _UNSAVED * most:
             await self._checkpoint(held)
         refused = held.worker.processor.tally.refused - refused
-        return held.rest_after(refused) if refused > 0 else Rest()
+        return held.rest_after(refused, took_s) if refused > 0 else Rest()
 
     def _refused(self, partition: int) -> int:
         held = self._held.get(partition)
