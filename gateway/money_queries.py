@@ -6,6 +6,7 @@ from datetime import datetime
 
 from psycopg.sql import SQL
 
+from gateway import queries
 from gateway.database import Database, Row
 from gateway.filtering import where
 from gateway.pages import Key
@@ -194,4 +195,47 @@ async def invoice_lines(database: Database, invoice_id: str) -> list[Row]:
         """SELECT * FROM invoice_lines WHERE invoice_id = %(invoice_id)s
            ORDER BY length(line_id), line_id""",
         {"invoice_id": invoice_id},
+    )
+
+
+async def waivable_until(database: Database, site_id: str) -> datetime | None:
+    """What time it is at a site, by its own clock and what has passed since that was heard; when it
+    was configured while that has not ticked. None when the site is not known."""
+    row = await database.row(
+        "SELECT now FROM site_times WHERE site_id = %(site_id)s", {"site_id": site_id}
+    )
+    return await queries.site_now(database, site_id) if row is None else row["now"]
+
+
+async def customer_known(database: Database, customer_id: str) -> bool:
+    """Enrolled, under contract, or with usage, which a contract follows in a moment."""
+    row = await database.row(
+        """SELECT 1 AS one WHERE EXISTS (
+               SELECT FROM customer_enrolments WHERE customer_id = %(customer_id)s
+           ) OR EXISTS (
+               SELECT FROM contract_signatures WHERE customer_id = %(customer_id)s AND NOT rejected
+           ) OR EXISTS (SELECT FROM usage WHERE customer_id = %(customer_id)s)""",
+        {"customer_id": customer_id},
+    )
+    return row is not None
+
+
+async def waivers(database: Database, limit: int, after: Key | None, *, site_id: str) -> list[Row]:
+    """Newest first."""
+    at, partition, last = after or (None, None, None)
+    return await database.rows(
+        SQL(
+            """SELECT * FROM collection_waivers {where}
+               ORDER BY waived_at DESC, partition DESC, "offset" DESC LIMIT %(limit)s + 1"""
+        ).format(
+            where=where(
+                ("site_id = %(site_id)s", site_id),
+                (
+                    """(waived_at, partition, "offset")
+                       < (%(at)s::timestamptz, %(partition)s::integer, %(last)s::bigint)""",
+                    last,
+                ),
+            )
+        ),
+        {"site_id": site_id, "at": at, "partition": partition, "last": last, "limit": limit},
     )

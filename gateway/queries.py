@@ -350,12 +350,6 @@ async def curtailments_named(
     )
 
 
-async def newest_clock(database: Database) -> datetime | None:
-    """Of any site. None: none has one."""
-    row = await database.row("SELECT max(now) AS now FROM site_clocks", {})
-    return row["now"] if row else None
-
-
 # decisions ----------------------------------------------------------------------------------------
 
 

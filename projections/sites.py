@@ -29,7 +29,7 @@ CONFIGURATIONS = Table(
 TICKS = Table(
     "site_ticks",
     key=("site_id", "slot"),
-    columns=("site_id", "slot", "partition", "offset", "at", "rejected"),
+    columns=("site_id", "slot", "partition", "offset", "at", "heard_at", "rejected"),
 )
 CORRECTIONS = Table(
     "site_clock_corrections",
@@ -87,6 +87,7 @@ def _tick(record: LogRecord, event: sites.TimePassed) -> dict[str, object]:
         "partition": record.partition,
         "offset": record.offset,
         "at": moment(event.at),
+        "heard_at": moment(record.timestamp_ms),
         "rejected": False,
     }
 

@@ -31,7 +31,7 @@ WAIVERS = Table(
     key=("partition", "offset"),
     columns=(
         *("partition", "offset", "customer_id", "site_id", "waived_until", "waived_by", "reason"),
-        *("waived_at", "rejected"),
+        *("waived_at", "rejected", "refused_reason", "refused_detail"),
     ),
 )
 
@@ -49,10 +49,8 @@ def operations(record: LogRecord) -> list[Operation]:
             return [Put(CLOSINGS, row)]
         case accounts.CollectionWaived() as event:
             return [Put(WAIVERS, _waiver(record, event))]
-        case accounts.InputRejected(rejected_type=accounts.CollectionWaived.FULL_NAME):
-            cause = record.envelope.cause
-            place = cause and (cause.partition, cause.offset)
-            return [Update(WAIVERS, place, {"rejected": True})] if place else []
+        case accounts.InputRejected(rejected_type=accounts.CollectionWaived.FULL_NAME) as event:
+            return _refused(record, event)
         case _:
             return []
 
@@ -71,6 +69,14 @@ def _rated(event: accounts.UsageRated) -> list[Operation]:
     return [Add(USAGE, row), Insert(CLOSINGS, {**of_contract, "closed_until": moment(0)})]
 
 
+def _refused(record: LogRecord, event: accounts.InputRejected) -> list[Operation]:
+    cause = record.envelope.cause
+    if cause is None:
+        return []
+    why = {"refused_reason": event.reason, "refused_detail": event.detail}
+    return [Update(WAIVERS, (cause.partition, cause.offset), {"rejected": True, **why})]
+
+
 def _waiver(record: LogRecord, event: accounts.CollectionWaived) -> dict[str, object]:
     return {
         "partition": record.partition,
@@ -82,6 +88,8 @@ def _waiver(record: LogRecord, event: accounts.CollectionWaived) -> dict[str, ob
         "reason": event.reason,
         "waived_at": moment(event.at),
         "rejected": False,
+        "refused_reason": None,
+        "refused_detail": None,
     }
 
 

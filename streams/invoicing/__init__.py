@@ -16,8 +16,9 @@ Refuses to bill the same usage twice, to change a tariff or contract after the f
   period already drafted, of a site that had none in it, is billed in the next one.
 - A site that says nothing more holds its customers' periods up until an operator waives the wait
   (`CollectionWaived`), up to a moment that is over: periods and graces that end by then wait for it
-  no longer. It is waited for again with its next watermark; usage of closed periods that comes then
-  is billed in the next open one.
+  no longer. What lies too far after the site's last word cannot be over there, and is refused. It
+  is waited for again with its next watermark; usage of closed periods that comes then is billed in
+  the next open one.
 - On demand, GPU time costs the list price quoted when it was placed, which the workload's
   `max_price_usd_per_gpu_hour` was checked against. A negotiated tariff is the customer's own word:
   its prices hold whatever the list price is, and the cap of a workload does not change them. A

@@ -30,6 +30,7 @@ from streams.invoicing.state import (
     MAX_CONTRACTS,
     MAX_GRACE_S,
     MAX_HELD,
+    MAX_SILENCE_MS,
     MAX_TARIFFS,
     State,
 )
@@ -199,6 +200,13 @@ def waiver_refusal(state: State, event: CollectionWaived) -> Refusal | None:
             event.waived_until > min(event.at, LATEST_MS),
             "waived_ahead",
             "Only what is over can be waived: usage of later is still to come.",
+        ),
+        (
+            state.awaits(event.site_id)
+            and event.waived_until > state.last_word_of(event.site_id) + MAX_SILENCE_MS,
+            "waived_ahead",
+            f"The last word of {event.site_id} is of {utc(state.last_word_of(event.site_id))}, and "
+            f"that it is {utc(event.waived_until)} there by now cannot be true.",
         ),
         (
             not state.awaits(event.site_id),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.events.accounts import UsageCollected
+from streams.quantities import DAY_MS
 
 MAX_TARIFFS = 1_000
 MAX_CONTRACTS = 1_000
@@ -18,6 +19,10 @@ MAX_HELD = 10_000
 """Pieces of usage that wait for a price; one more is refused."""
 
 MAX_GRACE_S = 30 * 24 * 3600
+
+MAX_SILENCE_MS = 366 * DAY_MS
+"""How long after its last word a site may be waived at once: as far as its times may lie apart.
+The account log has no clock of a silent site; further is a clock of another time."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -134,6 +139,12 @@ class State:
     def waited_until(self) -> dict[str, int]:
         """By site, up to when nothing more of it holds up a period."""
         return {**self.watermarks, **self.waived}
+
+    def last_word_of(self, site_id: str) -> int:
+        """Up to when a site has told anything of this customer, ms."""
+        by_meter = self.recorded.get(site_id, {}).values()
+        ends = [ends_at for by_placement in by_meter for ends_at in by_placement.values()]
+        return max([self.watermarks.get(site_id, 0), *ends])
 
     def awaits(self, site_id: str) -> bool:
         """Whether a period or a draft waits, or will wait, for a site."""

@@ -25,6 +25,9 @@ SELECT 0, i, 's' || i % 3, start + i / 3 * step, 38, 1, 1, 1 FROM rows;
 INSERT INTO curtailment_requests (partition, "offset", site_id, curtailment_id, max_power_w, starts_at,
     ends_at, reason, requested_at)
 SELECT 0, i, 's' || i % 3, 'k' || i, 1, start + i * step, start + (i + 1) * step, '', start FROM rows;
+INSERT INTO collection_waivers (partition, "offset", customer_id, site_id, waived_until, waived_by,
+    reason, waived_at, rejected)
+SELECT 0, i, 'c' || i % 10, 's' || i % 3, start, 'o', '', start + i * step, false FROM rows;
 INSERT INTO alerts SELECT 'a' || i, 's' || i % 3, 'k', 'warning', NULL, '', start + i * step,
     CASE WHEN i % 100 > 0 THEN start END FROM rows;
 INSERT INTO dead_letters (dead_letter_id, topic, partition, "offset", reader, reason, detail, refused_at,

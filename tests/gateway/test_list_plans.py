@@ -60,6 +60,8 @@ LISTS: dict[str, List] = {
     "units": page(queries.units),
     "units after": page(queries.units, "s1", "u002000", **SITE),
     "curtailments": page(queries.curtailments, HALF, "k5", **SITE),
+    "waivers": page(money_queries.waivers, **SITE),
+    "waivers after": page(money_queries.waivers, HALF, 0, ROWS // 2, **SITE),
     "decisions": lambda db: queries.decisions_about(db, "w1", LIMIT),
     "alerts": page(alert_queries.alerts),
     "alerts by site": page(alert_queries.alerts, HALF, "a5", **SITE),

@@ -323,14 +323,62 @@ def test_a_wait_for_a_site_is_waived(client: httpx.Client, log: Log) -> None:
 
 
 @pytest.mark.parametrize(
-    ("site", "until", "status"),
-    [("beta", "2099-01-01T00:00:00Z", 422), ("atlantis", "2024-09-01T00:00:00Z", 404)],
+    ("site", "customer", "until", "status"),
+    [
+        ("beta", "acme", "2099-01-01T00:00:00Z", 422),
+        # The site's clock is of September 2024, whatever the wall clock says
+        ("beta", "acme", "2025-09-01T00:00:00Z", 422),
+        ("atlantis", "acme", "2024-09-01T00:00:00Z", 404),
+        ("beta", "nobody", "2024-09-01T00:00:00Z", 404),
+    ],
 )
-def test_a_waiver_of_what_is_to_come_or_of_nowhere_is_refused(
-    client: httpx.Client, site: str, until: str, status: int
+def test_a_waiver_of_what_is_to_come_of_nowhere_or_nobody_is_refused(
+    client: httpx.Client, site: str, customer: str, until: str, status: int
 ) -> None:
-    body = {"customer_id": "acme", "until": until}
+    body = {"customer_id": customer, "until": until}
     assert client.post(f"/api/v1/sites/{site}/waivers", json=body).status_code == status
+
+
+def test_what_became_of_a_waiver_is_listed(platform: Platform, client: httpx.Client) -> None:
+    body = {"customer_id": "acme", "until": "2024-09-01T00:00:00Z", "reason": "it burned down"}
+    told = [client.post("/api/v1/sites/beta-2/waivers", json=body).json() for _ in range(2)]
+    waived = accounts.CollectionWaived(
+        customer_id="acme",
+        at=START,
+        site_id="beta-2",
+        waived_until=START,
+        waived_by="olga",
+    )
+    refusal = accounts.InputRejected(
+        customer_id="acme",
+        at=START,
+        rejected_type=accounts.CollectionWaived.FULL_NAME,
+        subject="beta-2",
+        reason="nothing_waits",
+        detail="No open period waits.",
+    )
+    platform.story.answer("invoicing", platform.story.report(waived), refusal)
+    path = "/api/v1/sites/beta-2/waivers?min_position="
+    positions = [*(answer["position"] for answer in told), platform.write()]
+    items = client.get(path + ",".join(positions)).json()["items"]
+    by_state = {item["state"]: item for item in items}
+    assert {item["position"] for item in items} >= {answer["position"] for answer in told}
+    assert by_state["accepted"]["reason"] == "it burned down"
+    assert by_state["accepted"]["refused_reason"] is None
+    assert (by_state["refused"]["refused_reason"], by_state["refused"]["refused_detail"]) == (
+        "nothing_waits",
+        "No open period waits.",
+    )
+    assert by_state["refused"]["waived_by"] == "olga"
+    path = "/api/v1/sites/beta-2/waivers?limit=1"
+    found: list[Any] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = client.get(path + (f"&cursor={cursor}" if cursor else "")).json()
+        found += page["items"]
+        cursor = page["next_cursor"]
+    assert found == items
+    assert client.get("/api/v1/sites/atlantis/waivers").status_code == 404
 
 
 def test_a_sites_clock_is_set(client: httpx.Client, log: Log) -> None:

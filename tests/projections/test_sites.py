@@ -58,6 +58,7 @@ REFUSED = sites.InputRejected(
                         "partition": 0,
                         "offset": SLOTS + 3,
                         "at": MIDNIGHT + timedelta(milliseconds=1500),
+                        "heard_at": MIDNIGHT,
                         "rejected": False,
                     },
                 )

@@ -133,4 +133,44 @@ def test_a_waiver_that_is_refused_is_marked() -> None:
     (update,) = operations(record(refusal, offset=8, answers=7))
     assert put.table is update.table
     assert getattr(update, "key", None) == (0, 7)
-    assert getattr(update, "values", None) == {"rejected": True}
+    assert getattr(update, "values", None) == {
+        "rejected": True,
+        "refused_reason": "nothing_waits",
+        "refused_detail": "No.",
+    }
+
+
+def heard(connection: Connection, site: str, days: int, *, minutes_ago: float = 0) -> None:
+    """Ten ticks of a site that is played 900 times as fast as the wall clock, a second apart."""
+    for slot in range(10):
+        connection.execute(
+            'INSERT INTO site_ticks (site_id, slot, partition, "offset", at, heard_at) VALUES '
+            "(%s, %s, 0, %s, timestamptz '2024-09-01Z' + %s * interval '1 day' "
+            "- %s * interval '900 seconds', now() - %s * interval '1 minute' "
+            "- %s * interval '1 second')",
+            (site, slot, 100 - slot, days, slot, minutes_ago, slot),
+        )
+
+
+def test_a_clock_that_is_ahead_makes_no_other_site_silent(connection: Connection) -> None:
+    given(connection, Site("own", 0), unbilled="2024-09-01Z")
+    heard(connection, "own", 1)
+    heard(connection, "ahead", 30)
+    assert alerts(connection) == []
+
+
+def test_a_site_of_a_fast_scenario_is_silent_when_the_others_have_gone_on(
+    connection: Connection,
+) -> None:
+    given(connection, Site("quiet", 0), unbilled="2024-09-01Z")
+    heard(connection, "quiet", 0, minutes_ago=4)
+    heard(connection, "loud", 3)
+    # Four minutes at nine hundred times are sixty hours
+    assert [row[0] for row in alerts(connection)] == ["quiet"]
+
+
+def test_when_a_scenario_has_ended_nobody_is_silent(connection: Connection) -> None:
+    given(connection, Site("one", 0), unbilled="2024-09-01Z")
+    heard(connection, "one", 0, minutes_ago=60)
+    heard(connection, "two", 0, minutes_ago=60)
+    assert alerts(connection) == []

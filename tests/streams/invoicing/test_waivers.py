@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.events import accounts
+from streams.quantities import DAY_MS
 from tests.streams.invoicing.account import (
     CUSTOMER,
     Folded,
@@ -113,3 +114,27 @@ def test_a_draft_that_waits_for_its_grace_can_be_waived() -> None:
     assert folded.said(accounts.InvoiceFinalized) == []
     folded.fold(waived(at(3)))
     assert len(folded.said(accounts.InvoiceFinalized)) == 1
+
+
+@pytest.mark.parametrize("days", [900, 367])
+def test_a_wall_clock_of_another_time_waives_nothing(days: int) -> None:
+    """A scenario of June 2024 is played years later: until is now by the wall clock."""
+    folded = Folded().fold(tariff(), contract(period="month"))
+    folded.fold(used("u1", start=at(3)), collected(at(3, 2)), waived(at(3, 2) + days * DAY_MS))
+    assert folded.reasons == ["waived_ahead"]
+    folded.fold(used("u2", start=at(4)), collected(at(4, 2)), used("u3", start=at(30, 23)))
+    assert folded.invoices == []
+    folded.fold(collected(at(31)))
+    (invoice,) = folded.invoices
+    assert (invoice.period_start, invoice.total_usd_micros) == (at(1), 9 * DOLLAR)
+
+
+def test_sentences_of_waivers_say_times_in_utc() -> None:
+    folded = signed().fold(used(start=at(1)), collected(at(1, 1)))
+    folded.fold(waived(at(1, 1)), waived(at(1, 1) + 400 * DAY_MS))
+    details = [refusal.detail for refusal in folded.said(accounts.InputRejected)]
+    assert details == [
+        "Nothing waits for plano up to 2024-06-01T01:00:00Z any more.",
+        "The last word of plano is of 2024-06-01T01:00:00Z, and that it is 2025-07-06T01:00:00Z "
+        "there by now cannot be true.",
+    ]

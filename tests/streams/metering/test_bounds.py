@@ -10,10 +10,9 @@ import pytest
 from schemas.events import sites
 from schemas.events.sites import SitesEvent
 from streams.metering.agent import AGENT
-from streams.metering.intervals import HOUR_MS
 from streams.metering.intervals import MAX_JUMP_MS as YEAR_MS
 from streams.metering.state import IDLE_MS, State
-from streams.quantities import MAX_LONG
+from streams.quantities import HOUR_MS, MAX_LONG
 from tests.streams.metering.site import (
     GPU,
     at,
