@@ -23,7 +23,7 @@ def _sites_that_were_believed(state: dict[str, Any]) -> dict[str, Any]:
 
 AGENT: Agent[State, IntakeEvent] = Agent(
     name="brokering",
-    version="most-free-3",
+    version="most-free-4",
     log=INTAKE,
     state_type=State,
     initial=lambda pool: State(pool=pool),

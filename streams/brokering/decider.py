@@ -103,8 +103,10 @@ def _answer_cancellation(state: State, event: WorkloadCancelled) -> Sequence[Ans
 
 def _bad_name(event: WorkloadSubmitted) -> Refusal | None:
     """What is remembered is bounded, in number and in size."""
-    return id_refusal("bad_workload_id", "workload_id", event.workload_id) or id_refusal(
-        "bad_customer_id", "customer_id", event.customer_id
+    return (
+        id_refusal("bad_pool", "pool", event.pool)
+        or id_refusal("bad_workload_id", "workload_id", event.workload_id)
+        or id_refusal("bad_customer_id", "customer_id", event.customer_id)
     )
 
 

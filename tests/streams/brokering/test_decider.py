@@ -294,3 +294,12 @@ def test_a_rejected_submission_is_judged_again() -> None:
     assert isinstance(answer, intake.WorkloadRejected)
     state, _ = step(AGENT, state, site("austin", h100=(8, 8)))
     assert destinations(state, ASKED) == ["austin"]
+
+
+@pytest.mark.parametrize("pool", ["", "a\0b", "\x1b[2J", "p" * 201])
+def test_a_pool_that_no_site_could_name_is_rejected_and_not_kept(pool: str) -> None:
+    state, answers = step(AGENT, AGENT.initial(pool), replace(ASKED, pool=pool))
+    (rejected,) = answers
+    assert isinstance(rejected, intake.WorkloadRejected)
+    assert (rejected.reason, rejected.pool) == ("bad_pool", pool)
+    assert not AGENT.retain(state)
