@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from schemas.admission import admit_envelope, admit_event
 from schemas.codec import Codec
-from schemas.envelope import Cause, Envelope
-from schemas.errors import CodecError
+from schemas.envelope import Cause
+from schemas.errors import CodecError, Refused
 from schemas.record import Record
 from schemas.topics import Event, Topic
 from streams.errors import VerdictOverruled
@@ -80,6 +81,7 @@ class RecordedVerdicts:
         self._codec = codec
         self._next = begin
         self._end = log.bounds(topic, partition)[1]
+        self._partitions = log.partitions(topic)
         self._answered = -1  # the last input that has an answer: none before it will get one
         self._refused: dict[int, str] = {}
 
@@ -93,24 +95,37 @@ class RecordedVerdicts:
 
     def _read_on(self) -> None:
         until = min(self._next + _CHUNK, self._end)
-        for record, cause in self._answers(self._next, until):
+        for cause, answer in self._answers(self._next, until):
             if cause.offset > self._answered:
                 self._answered = cause.offset
-                word = _word(self._codec.decode(record.value))
+                word = _word(answer)
                 if word != TAKEN:
                     self._refused[cause.offset] = word
         self._next = until
 
-    def _answers(self, start: int, end: int) -> Iterator[tuple[Record, Cause]]:
+    def _answers(self, start: int, end: int) -> Iterator[tuple[Cause, Event]]:
+        """What the loop would take for the authority's word too; what only looks like it is left
+        out, as it is there."""
         for record in self._log.read(*self._place, start, end):
-            for name, value in record.headers:
-                if name == "ce_cause" and value is not None and value.startswith(self._prefix):
-                    try:
-                        cause = Envelope.from_headers(record.headers).cause
-                    except CodecError:  # not understood by anybody
-                        continue
-                    if cause is not None and cause.offset < record.offset:
-                        yield record, cause
+            if any(
+                name == "ce_cause" and value is not None and value.startswith(self._prefix)
+                for name, value in record.headers
+            ):
+                found = self._admitted(record)
+                if found is not None and found[0].offset < record.offset:
+                    yield found
+
+    def _admitted(self, record: Record) -> tuple[Cause, Event] | None:
+        topic = self._place[0]
+        try:
+            envelope = admit_envelope(topic, record)
+            event = admit_event(topic, record, envelope, self._partitions, self._codec)
+        except (CodecError, Refused):  # one of the log's readers says why
+            return None
+        cause = envelope.cause
+        if cause is None or not str(cause).encode().startswith(self._prefix):
+            return None
+        return cause, event
 
 
 def _word(answer: Event) -> str:
