@@ -36,6 +36,8 @@ SUBMISSION = {
 def site_beta(platform: Platform, client: httpx.Client) -> None:
     tell(platform.story, site="beta", workloads=1)
     tell(platform.story, site="beta-2", workloads=1)
+    acme = accounts.CustomerEnrolled(customer_id="acme", at=START, name="Acme")
+    platform.story.report(acme)
     answer = client.get("/api/v1/sites/beta?min_position=" + platform.write())
     assert answer.status_code == 200, answer.text
 
