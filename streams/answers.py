@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from schemas.admission import admit_envelope
+from schemas.admission import admit_envelope, admit_event
 from schemas.codec import Codec
 from schemas.envelope import Cause, Envelope
 from schemas.errors import CodecError, Refused
@@ -24,24 +24,30 @@ from streams.loop import UNANSWERABLE
 
 
 class Told(NamedTuple):
-    """What the envelope of an answer says."""
+    """What an answer says.
+
+    event: on the agent's own log, and of a dead letter; None elsewhere
+    """
 
     source: str
     type: str
     cause: Cause
+    event: Event | None
 
 
 class Asked:
     """Whose answers, to which partition of the agent's log."""
 
-    def __init__(self, agent: Agent[Any, Any], partition: int) -> None:
+    def __init__(self, agent: Agent[Any, Any], partition: int, log: Log, codec: Codec) -> None:
         self.agent = agent
         self.partition = partition
+        self._partitions = log.partitions(agent.log)
+        self._codec = codec
         self._prefix = f"{agent.name}/{agent.log.name}:{partition}:".encode()
 
     def told(self, topic: Topic, record: Record) -> Told | None:
-        """Of a record that every reader of the log admits as the agent's answer. A dead letter is
-        judged by its envelope alone."""
+        """Of a record that every reader of the log admits as the agent's answer, or a dead letter
+        that says that there is none. None where it only looks like one: anybody may write there."""
         if not any(
             name == "ce_cause" and value is not None and value.startswith(self._prefix)
             for name, value in record.headers
@@ -52,12 +58,20 @@ class Asked:
                 envelope = admit_envelope(topic, record)
             else:
                 envelope = Envelope.from_headers(record.headers)
+            event = self._event(topic, record, envelope)
         except (CodecError, Refused):
             return None
         cause = envelope.cause
         if cause is None or not str(cause).encode().startswith(self._prefix):
             return None
-        return Told(envelope.source, envelope.type, cause)
+        if isinstance(event, RecordDeadLettered) and event.reason != UNANSWERABLE:
+            return None
+        return Told(envelope.source, envelope.type, cause, event)
+
+    def _event(self, topic: Topic, record: Record, envelope: Envelope) -> Event | None:
+        if topic is self.agent.log:
+            return admit_event(topic, record, envelope, self._partitions, self._codec)
+        return None if topic in LOGS else self._codec.decode(record.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +81,7 @@ class Answer:
     of: offset of the input
     place: its index, of so many `places`
     type: of its event
-    event: on the agent's own log; None elsewhere
+    event: on the agent's own log, and a dead letter; None elsewhere
     offset: where it lies
     """
 
@@ -98,14 +112,12 @@ class Answers:
         place: tuple[Topic, int],
         positions: Mapping[str, int],
         log: Log,
-        codec: Codec,
     ) -> None:
         self.topic, self.target = place
         self.name = f"{self.topic.name}:{self.target}"
         self.resume = positions.get(self.name, 0)
         self._asked = asked
         self._log = log
-        self._codec = codec
         self._records: Iterator[Record] | None = None
         self._mark: Mark = (-1, -1)
         self._read_to = self.resume
@@ -140,16 +152,9 @@ class Answers:
         told = self._asked.told(self.topic, record)
         if told is None or told.cause.position <= self._mark:
             return None
-        event, cause = None, told.cause
-        if self.topic is self._asked.agent.log or self.topic not in LOGS:
-            try:
-                event = self._codec.decode(record.value)
-            except CodecError:  # it only looks like an answer: anybody may write there
-                return None
-            if isinstance(event, RecordDeadLettered) and event.reason != UNANSWERABLE:
-                return None
+        cause = told.cause
         self._mark = cause.position
-        return Answer(cause.offset, cause.index, cause.count, told.type, event, record.offset)
+        return Answer(cause.offset, cause.index, cause.count, told.type, told.event, record.offset)
 
 
 def answer_topics(agent: Agent[Any, Any]) -> list[Topic]:

@@ -88,8 +88,7 @@ class Recovery(Generic[S]):
         self.free_slot = found.free_slot
         self.end = log.bounds(agent.log, partition)[1]
         self._log = log
-        self._codec = codec
-        self._asked = Asked(agent, partition)
+        self._asked = Asked(agent, partition, log, codec)
         self._is_searched = False
         self._answers = self._begun({} if found.saved is None else found.saved.body.positions)
         self._unsearched = self._to_search()
@@ -126,11 +125,11 @@ class Recovery(Generic[S]):
         """The answers on each partition, from the position on. On the own log they follow their
         inputs on the same partition."""
         agent, log = self._asked.agent, self._log
-        here = Answers(self._asked, (agent.log, self._asked.partition), positions, log, self._codec)
+        here = Answers(self._asked, (agent.log, self._asked.partition), positions, log)
         return [
             here,
             *(
-                Answers(self._asked, (topic, target), positions, log, self._codec)
+                Answers(self._asked, (topic, target), positions, log)
                 for topic in kept_topics(agent)
                 if topic is not agent.log
                 for target in range(log.partitions(topic))
@@ -178,7 +177,7 @@ class Recovery(Generic[S]):
         agent, partition = self._asked.agent, self._asked.partition
         self._answers = self._begun(self.positions)
         former = [
-            Answers(self._asked, (dlq(agent.log), target), {}, log, self._codec)
+            Answers(self._asked, (dlq(agent.log), target), {}, log)
             for target in range(log.partitions(dlq(agent.log)))
         ]
         for record in log.read(agent.log, partition, processor.position + 1, last + 1):

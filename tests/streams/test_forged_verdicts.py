@@ -68,3 +68,39 @@ def test_an_adviser_starts_with_what_it_had(
     run_until_idle([routing, adviser])
     clocks = [getattr(s, "now", None) for s in adviser.worker.processor.states.values()]
     assert clocks == [now + HOUR_MS]
+
+
+@pytest.mark.parametrize("forged", ["tombstone", "garbage", "another body", "another key"])
+def test_what_only_looks_like_an_answer_answers_nothing_at_a_start(forged: str) -> None:
+    # Given an input that came while routing was down, and a record that claims to answer it
+    substrate = MemorySubstrate()
+    opening = Arrivals(1).opening()
+    put(substrate, *opening)
+    routing = Seat(ROUTING, 0, CODEC, substrate.open)
+    routing.run()
+    routing.restart()
+    site_id = opening[0].site_id
+    now = max(event.at for event in opening)
+    put(substrate, sites.TimePassed(site_id=site_id, at=now + 2 * HOUR_MS))
+    offset = len(everything(substrate.open(), SITES)) - 1
+    closed = sites.HourClosed(site_id=site_id, at=now, closed_until=now)
+    headers = [
+        *produced(closed, source="/hcp/agents/routing/0").to_headers(),
+        ("ce_causationid", b"x"),
+        ("ce_cause", f"routing/{SITES.name}:0:{offset}/0/2".encode()),
+    ]
+    tick = sites.TimePassed(site_id=site_id, at=now)
+    value = {
+        "tombstone": None,
+        "garbage": b"garbage",
+        "another body": CODEC.encode(tick),
+        "another key": CODEC.encode(closed),
+    }[forged]
+    key = b"elsewhere" if forged == "another key" else site_id.encode()
+    substrate.append(OutRecord(SITES, key, value, headers))
+    # When it starts, then it answers the input itself
+    routing.run()
+    after = everything(substrate.open(), SITES)[offset + 2 :]
+    assert sites.HourClosed in [type(CODEC.decode(record.value)) for record in after]
+    (state,) = routing.worker.processor.states.values()
+    assert state.now == now + 2 * HOUR_MS
