@@ -43,7 +43,7 @@ def print_status(console: Console, state: StackState) -> None:
     console.print(last_exits(state.processes))
     total = sum(process.memory_mb or 0 for process in state.processes)
     if total:
-        console.print(f"{total} MB in all")
+        console.print(f"{total} MB in total")
     if state.phase in ("starting", "running"):
         print_endpoints(console, state)
 
@@ -102,7 +102,7 @@ def print_report(console: Console, report: Report) -> None:
 
 
 def _energy_table(report: Report) -> Table:
-    table = plain_table("energy by feeder, in MWh", "", "AI", "mining", "in all")
+    table = plain_table("energy by feeder, in MWh", "", "AI", "mining", "total")
     rows = [
         (
             f"{row.site_id} {row.feeder_id}",

@@ -50,7 +50,8 @@ CREATE STATISTICS power_price_lengths ON (interval_end - interval_start) FROM po
 -- What is longer than two hours has an index of its own, so that one price of a year costs nothing.
 CREATE OR REPLACE FUNCTION power_price_stretches(of_site text, since timestamptz, until timestamptz)
 RETURNS TABLE (starts_at timestamptz, ends_at timestamptz, price_usd_per_mwh numeric)
-LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 2 SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 2
+    SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -92,7 +93,8 @@ END $$;
 -- [since, until) cut wherever a hashprice comes into force; null before the first.
 CREATE FUNCTION hash_price_stretches(of_site text, since timestamptz, until timestamptz)
 RETURNS TABLE (starts_at timestamptz, ends_at timestamptz, hashprice_usd_per_ph_day numeric)
-LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 2 SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 2
+    SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -130,7 +132,8 @@ RETURNS TABLE (
     feeder_id text, energy_wh numeric, mining_energy_wh numeric, unpriced_energy_wh numeric,
     power_cost_usd_micros numeric, mining_revenue_usd_micros numeric
 )
-LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 4 SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 4
+    SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 BEGIN
