@@ -307,11 +307,8 @@ def verdict(lag: int, stalled_s: float, *, is_running: bool) -> tuple[Status, st
 
 def letters_said(rows: Iterable[Row]) -> str:
     """Of the last day, by topic."""
-    said = [
-        f"{row['count']} of {row['topic']}, the last {row['reason']}: see /api/v1/dead-letters"
-        for row in rows
-    ]
-    return "; ".join(said) if said else "none in the last day"
+    said = [f"{row['count']} of {row['topic']}, the last {row['reason']}" for row in rows]
+    return "; ".join([*said, "see /api/v1/dead-letters"]) if said else "none in the last day"
 
 
 def alerts_said(rows: Iterable[Row]) -> str:

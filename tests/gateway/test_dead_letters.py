@@ -57,4 +57,4 @@ def test_text_is_what_can_be_printed() -> None:
 def test_health_says_how_many_and_why() -> None:
     assert letters_said([]) == "none in the last day"
     rows = [{"topic": "hcp.sites.v1", "count": 3, "reason": "forged"}]
-    assert letters_said(rows) == "3 of hcp.sites.v1, the last forged: see /api/v1/dead-letters"
+    assert letters_said(rows) == "3 of hcp.sites.v1, the last forged; see /api/v1/dead-letters"
