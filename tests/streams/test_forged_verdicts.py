@@ -90,14 +90,14 @@ def test_what_only_looks_like_an_answer_answers_nothing_at_a_start(forged: str) 
         ("ce_cause", f"routing/{SITES.name}:0:{offset}/0/2".encode()),
     ]
     tick = sites.TimePassed(site_id=site_id, at=now)
-    value = {
+    values: dict[str, Any] = {
         "tombstone": None,
         "garbage": b"garbage",
         "another body": CODEC.encode(tick),
         "another key": CODEC.encode(closed),
-    }[forged]
+    }
     key = b"elsewhere" if forged == "another key" else site_id.encode()
-    substrate.append(OutRecord(SITES, key, value, headers))
+    substrate.append(OutRecord(SITES, key, values[forged], headers))
     # When it starts, then it answers the input itself
     routing.run()
     after = everything(substrate.open(), SITES)[offset + 2 :]
