@@ -41,6 +41,23 @@ def clean_run(seed: int, count: int) -> tuple[MemorySubstrate, Seat]:
     return substrate, seat
 
 
+def mortal(
+    seed: int, count: int, dying: list[int], checkpoint_every: int
+) -> tuple[MemorySubstrate, Seat]:
+    """A ledger that dies after so many records each time; of each log another part survives."""
+    substrate = MemorySubstrate()
+    put(substrate, *random_events(seed, count, sites=2))
+    rng, left = random.Random(seed), iter(dying)
+    seat = Seat(
+        LEDGER,
+        0,
+        CODEC,
+        lambda: substrate.open(next(left, None), lambda waiting: rng.randint(0, waiting)),
+        checkpoint_every=checkpoint_every,
+    )
+    return substrate, seat
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
@@ -52,16 +69,7 @@ def test_a_run_with_crashes_says_what_a_clean_run_says(
     seed: int, dying: list[int], checkpoint_every: int, burst: int
 ) -> None:
     clean, reference = clean_run(seed, 120)
-    substrate = MemorySubstrate()
-    put(substrate, *random_events(seed, 120, sites=2))
-    rng, left = random.Random(seed), iter(dying)
-    seat = Seat(
-        LEDGER,
-        0,
-        CODEC,
-        lambda: substrate.open(next(left, None), lambda waiting: rng.randint(0, waiting)),
-        checkpoint_every=checkpoint_every,
-    )
+    substrate, seat = mortal(seed, 120, dying, checkpoint_every)
     run_in_bursts(seat, burst)
     for topic in (SITES, DECISIONS):
         ours = distinct(everything(substrate.open(), topic))
@@ -85,16 +93,7 @@ def test_without_its_snapshots_an_agent_goes_on_from_what_survived_of_its_answer
 ) -> None:
     """Of each log another part survives a death: an answer may be lost where a later one is not."""
     clean, reference = clean_run(seed, 120)
-    substrate = MemorySubstrate()
-    put(substrate, *random_events(seed, 120, sites=2))
-    rng, left = random.Random(seed), iter(dying)
-    seat = Seat(
-        LEDGER,
-        0,
-        CODEC,
-        lambda: substrate.open(next(left, None), lambda waiting: rng.randint(0, waiting)),
-        checkpoint_every=checkpoint_every,
-    )
+    substrate, seat = mortal(seed, 120, dying, checkpoint_every)
     is_over = False
     while not is_over:
         try:
@@ -118,16 +117,7 @@ def test_readers_of_a_crashing_agent_see_what_they_would_of_a_clean_one(
     listener = Seat(LISTENER, 0, CODEC, clean.open)
     run_through(listener)
 
-    substrate = MemorySubstrate()
-    put(substrate, *random_events(seed, 80, sites=2))
-    rng, left = random.Random(seed), iter(dying)
-    crashing = Seat(
-        LEDGER,
-        0,
-        CODEC,
-        lambda: substrate.open(next(left, None), lambda waiting: rng.randint(0, waiting)),
-        checkpoint_every=20,
-    )
+    substrate, crashing = mortal(seed, 80, dying, 20)
     reading = Seat(LISTENER, 0, CODEC, substrate.open)
     while True:
         try:
