@@ -54,7 +54,8 @@ class Pausing(Generic[Record]):
 
     def let_go(self, partition: int) -> None:
         """What waits of it is somebody else's now."""
-        self._waiting.pop(partition, None)
+        if self._waiting.pop(partition, None) is not None:
+            self._resume(partition)
 
     def is_resting(self, partition: int) -> bool:
         return partition in self._waiting

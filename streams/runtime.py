@@ -197,10 +197,10 @@ class Runtime:
         return 0 if held is None else held.worker.processor.tally.refused
 
     def _pause(self, partition: int) -> None:
-        self._app.consumer.pause_partitions({self._place(partition)})
+        self._consumer.rest(self._place(partition))
 
     def _resume(self, partition: int) -> None:
-        self._app.consumer.resume_partitions({self._place(partition)})
+        self._consumer.go_on(self._place(partition))
 
     @property
     def _consumer(self) -> DirectConsumer:

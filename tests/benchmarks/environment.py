@@ -28,7 +28,7 @@ from schemas.codec import Codec, OutRecord, record_for
 from schemas.envelope import Cause, answered, produced
 from schemas.isolation import READ_COMMITTED
 from schemas.registry import RegistryIds
-from schemas.topics import SITES, Event, Topic, Topics, topic_of
+from schemas.topics import Event, Topic, Topics, home_partition, topic_of
 from tests.conftest import with_database
 
 STOP_S = 30
@@ -40,6 +40,7 @@ class Environment:
     topics: Topics
     codec: Codec
     directory: Path
+    partitions: int = 1
     forged: Iterator[int] = field(default_factory=count)
 
     @property
@@ -93,14 +94,15 @@ class Environment:
 
     def record(self, event: Event) -> OutRecord:
         """As a producer writes it; what only optimization may write as if it had."""
-        envelope = produced(event, source="/bench")
-        if not SITES.may_write(type(event), "producer"):
+        log, envelope = topic_of(type(event)), produced(event, source="/bench")
+        if not log.may_write(type(event), "producer"):
             index = next(self.forged)
-            cause = Cause("optimization", SITES.name, 0, 0, index, index + 1)
+            partition = home_partition(getattr(event, log.key_field).encode(), self.partitions)
+            cause = Cause("optimization", log.name, partition, 0, index, index + 1)
             envelope = answered(
                 event, agent="optimization", version="bench", input=envelope, cause=cause
             )
-        return record_for(topic_of(type(event)), event, envelope, self.codec)
+        return record_for(log, event, envelope, self.codec)
 
     def send(self, producer: Producer, record: OutRecord, **also: Any) -> None:  # noqa: ANN401
         producer.produce(
@@ -167,7 +169,7 @@ def environment(partitions: int = 1) -> Iterator[Environment]:
         migrate(addresses.database)
         codec = Codec(RegistryIds(addresses.registry, topics))
         try:
-            yield Environment(addresses, topics, codec, Path(directory))
+            yield Environment(addresses, topics, codec, Path(directory), partitions)
         finally:
             _delete_topics(addresses.kafka, prefix)
 

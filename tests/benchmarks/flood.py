@@ -41,8 +41,8 @@ from tests.benchmarks.load import T0, opening, submission
 
 PARTITIONS = 4
 GARBAGE = 10_000
-QUIET_S = 12.0
-WARM_UP_S = 2.0
+QUIET_S = 25.0
+WARM_UP_S = 10.0
 UNITS = 50
 BAR_RATIO = 2
 BAR_BACK_S = 30

@@ -31,6 +31,7 @@ from tests.streams.reports import random_events, report
 from tests.streams.substrates import MemorySubstrate, distinct, everything
 
 FLOOD = 3000
+BACKLOG = 900  # of a partition: less than the client fetches of it at once
 
 
 class Stage:
@@ -223,17 +224,31 @@ def test_a_flooded_partition_pauses_alone_and_is_said_aloud(stage: Stage) -> Non
     elsewhere = [site for site in sites if home_partition(site.encode(), 2) == other]
     for _ in range(FLOOD):
         stage.log.publish(garbage)
+    stage.put(report(1))  # the last of its partition: nothing comes after it that would wake it
     stage.worker.start()
     wait_until(lambda: stage.letters() > 0, 60, "the flood has begun")
     stage.put(*[replace(report(1), site_id=site) for site in elsewhere])
     wait_until(partial(stage.has, len(elsewhere)), 60, "the answers of the other partition")
     assert stage.letters() < FLOOD
-    stage.put(report(1))
     wait_until(partial(stage.has, len(elsewhere) + 1), 60, "the answer behind the garbage")
     assert stage.worker.stop() == 0
     assert "understood none of" in stage.worker.said()
     assert stage.letters() == FLOOD
     assert {letter.partition for letter in everything(stage.log, dlq(SITES))} == {flooded}
+
+
+@pytest.mark.parametrize("stage", [2], indirect=True)
+def test_two_backlogs_are_worked_off_side_by_side(stage: Stage) -> None:
+    names = [f"site-{n}" for n in range(20)]
+    sites = {home_partition(name.encode(), 2): name for name in names}
+    for site in sites.values():
+        stage.put(*[report(at, unit=at // 3, site=site) for at in range(BACKLOG)])
+    stage.worker.start()
+    wait_until(partial(stage.has, 2 * BACKLOG), 120, "both backlogs are answered")
+    assert stage.worker.stop() == 0
+    answers = sorted(everything(stage.log, DECISIONS), key=lambda answer: answer.timestamp_ms)
+    half = [answer.partition for answer in answers[:BACKLOG]]
+    assert min(half.count(0), half.count(1)) > BACKLOG / 3
 
 
 def test_a_batch_that_one_client_cannot_read_stops_nobody(stage: Stage) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from schemas.pace import BURST, MANY, RATE, SHARE, SLOW_RATE, Pace
+from schemas.pace import AT_ONCE_S, BURST, MANY, RATE, SHARE, SLOW_RATE, Pace
 
 
 def drained_after(seconds: float, in_a_row: int = 1, took_s: float = 0.0) -> int:
@@ -17,7 +17,17 @@ def drained_after(seconds: float, in_a_row: int = 1, took_s: float = 0.0) -> int
 def test_a_burst_rests_for_nothing() -> None:
     pace = Pace()
     assert sum(pace.put_aside(1, n, 1_000.0, 0.0) for n in range(BURST)) < 0.001
-    assert pace.put_aside(1, BURST + 1, 1_000.0, 0.0) > 0
+    later = (pace.put_aside(1, BURST + n, 1_000.0, 0.0) for n in range(int(RATE * AT_ONCE_S) + 1))
+    assert any(rest_s >= AT_ONCE_S for rest_s in later)
+
+
+def test_a_partition_rests_seldom_and_not_after_each_record() -> None:
+    pace, now_s, rests = Pace(), 1_000.0, []
+    for n in range(6_000):
+        rests.append(pace.put_aside(1, n, now_s, 0.0))
+        now_s += rests[-1]
+    assert all(rest_s == 0 or AT_ONCE_S <= rest_s < 2 * AT_ONCE_S for rest_s in rests)
+    assert sum(rest_s > 0 for rest_s in rests) <= 6_000 / (RATE * AT_ONCE_S)
 
 
 def test_what_comes_slowly_never_rests() -> None:
@@ -38,7 +48,7 @@ def test_ten_thousand_are_over_in_less_than_half_a_minute() -> None:
     assert drained_after(20) > 10_000
 
 
-def test_a_reader_that_is_slow_is_busy_with_a_flood_for_half_of_its_time() -> None:
+def test_a_reader_that_is_slow_is_busy_with_a_flood_for_a_share_of_its_time() -> None:
     took_s = 0.01
     assert abs(drained_after(100, took_s=took_s) * took_s - 100 / SHARE) < 1
 
