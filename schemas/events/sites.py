@@ -300,7 +300,7 @@ class BillingDifferenceFound:
     at: When it happened; metering writes the site's clock
     reason: late_price; or of metered energy that is on no bill: late (its hour was collected
         without it, or it repeats what was: the two cannot be told apart), contradicted,
-        no_clock, too_far_ahead, too_long, too_many
+        no_clock, too_far_ahead, too_long, too_many, unknown_unit
     feeder_id: Where it was metered; null for a price
     interval_start: From: of the usage that was billed, or of the meter
     interval_end: To, not included
