@@ -16,6 +16,7 @@ from schemas.events.dlq import Header, RecordDeadLettered
 from schemas.record import Record
 from schemas.topics import PROJECTIONS, Topic, dlq
 
+UNANSWERABLE = "unanswerable"  # the reason, where an agent cannot answer an input in writing
 MAX_DETAIL_CHARS = 2_000
 KEPT_KEY_BYTES = 64 * 1024
 KEPT_VALUE_BYTES = 1024 * 1024

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from schemas.admission import admit_envelope, admit_event
 from schemas.codec import Codec
+from schemas.deadletters import UNANSWERABLE
 from schemas.envelope import Cause, Envelope
 from schemas.errors import CodecError, Refused
 from schemas.events.dlq import RecordDeadLettered
@@ -20,7 +21,6 @@ from schemas.record import Record
 from schemas.topics import LOGS, Event, Topic, unanswered
 from streams.definition import Agent
 from streams.log import Log
-from streams.loop import UNANSWERABLE
 
 
 class Told(NamedTuple):
@@ -36,14 +36,16 @@ class Told(NamedTuple):
 
 
 class Asked:
-    """Whose answers, to which partition of the agent's log."""
+    """Whose answers, to which partition of its log.
 
-    def __init__(self, agent: Agent[Any, Any], partition: int, log: Log, codec: Codec) -> None:
-        self.agent = agent
-        self.partition = partition
-        self._partitions = log.partitions(agent.log)
+    agent: its name; place: the log's topic, and the partition
+    """
+
+    def __init__(self, agent: str, place: tuple[Topic, int], log: Log, codec: Codec) -> None:
+        self._log, partition = place
+        self._partitions = log.partitions(self._log)
         self._codec = codec
-        self._prefix = f"{agent.name}/{agent.log.name}:{partition}:".encode()
+        self._prefix = f"{agent}/{self._log.name}:{partition}:".encode()
 
     def told(self, topic: Topic, record: Record) -> Told | None:
         """Of a record that every reader of the log admits as the agent's answer, or a dead letter
@@ -69,7 +71,7 @@ class Asked:
         return Told(envelope.source, envelope.type, cause, event)
 
     def _event(self, topic: Topic, record: Record, envelope: Envelope) -> Event | None:
-        if topic is self.agent.log:
+        if topic is self._log:
             return admit_event(topic, record, envelope, self._partitions, self._codec)
         return None if topic in LOGS else self._codec.decode(record.value)
 

@@ -21,7 +21,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from schemas.admission import admit_envelope, admit_event
 from schemas.codec import Codec, OutRecord, record_for
-from schemas.deadletters import dead_letter, writer_of_letter
+from schemas.deadletters import UNANSWERABLE, dead_letter, writer_of_letter
 from schemas.envelope import Cause, Envelope, answered
 from schemas.errors import CodecError, MalformedEnvelope, Refused, UnencodableEvent
 from schemas.marks import Marks, is_repeat, raise_mark
@@ -33,7 +33,6 @@ from streams.unconfirmed import TAKEN, Unconfirmed
 
 S = TypeVar("S")
 
-UNANSWERABLE = "unanswerable"  # reason of a dead letter
 MAX_ANSWER_BYTES = MAX_RECORD_BYTES - 64 * 1024  # the rest is Kafka's own
 
 

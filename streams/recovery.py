@@ -88,7 +88,7 @@ class Recovery(Generic[S]):
         self.free_slot = found.free_slot
         self.end = log.bounds(agent.log, partition)[1]
         self._log = log
-        self._asked = Asked(agent, partition, log, codec)
+        self._asked = Asked(agent.name, (agent.log, partition), log, codec)
         self._is_searched = False
         self._answers = self._begun({} if found.saved is None else found.saved.body.positions)
         self._unsearched = self._to_search()
@@ -124,8 +124,8 @@ class Recovery(Generic[S]):
     def _begun(self, positions: snapshots.Positions) -> list[Answers]:
         """The answers on each partition, from the position on. On the own log they follow their
         inputs on the same partition."""
-        agent, log = self._asked.agent, self._log
-        here = Answers(self._asked, (agent.log, self._asked.partition), positions, log)
+        agent, log = self.processor.agent, self._log
+        here = Answers(self._asked, (agent.log, self.processor.partition), positions, log)
         return [
             here,
             *(
@@ -145,7 +145,7 @@ class Recovery(Generic[S]):
 
     def _search(self) -> Iterator[None]:
         """For the last answers to inputs behind the processor."""
-        agent, after = self._asked.agent, self.processor.position
+        agent, after = self.processor.agent, self.processor.position
         ours = f"/hcp/agents/{agent.name}/{agent.version}"
         last = last_of_others = last_here = -1
         self._unsearched = self._to_search()
@@ -174,7 +174,7 @@ class Recovery(Generic[S]):
         processor, log, last = self.processor, self._log, self._last
         if last <= processor.position:
             return
-        agent, partition = self._asked.agent, self._asked.partition
+        agent, partition = processor.agent, processor.partition
         self._answers = self._begun(self.positions)
         former = [
             Answers(self._asked, (dlq(agent.log), target), {}, log)

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from schemas.admission import admit_envelope, admit_event
 from schemas.codec import Codec
 from schemas.envelope import Cause
-from schemas.errors import CodecError, Refused
-from schemas.record import Record
 from schemas.topics import Event, Topic
+from streams.answers import Asked
 from streams.errors import VerdictOverruled
 from streams.log import Log
 from streams.verdicts import verdict_of
@@ -75,13 +73,11 @@ class RecordedVerdicts:
         self, authority: str, place: tuple[Topic, int], begin: int, log: Log, codec: Codec
     ) -> None:
         topic, partition = place
-        self._prefix = f"{authority}/{topic.name}:{partition}:".encode()
+        self._asked = Asked(authority, place, log, codec)
         self._place = place
         self._log = log
-        self._codec = codec
         self._next = begin
         self._end = log.bounds(topic, partition)[1]
-        self._partitions = log.partitions(topic)
         self._answered = -1  # the last input that has an answer: none before it will get one
         self._refused: dict[int, str] = {}
 
@@ -106,26 +102,11 @@ class RecordedVerdicts:
     def _answers(self, start: int, end: int) -> Iterator[tuple[Cause, Event]]:
         """What the loop would take for the authority's word too; what only looks like it is left
         out, as it is there."""
-        for record in self._log.read(*self._place, start, end):
-            if any(
-                name == "ce_cause" and value is not None and value.startswith(self._prefix)
-                for name, value in record.headers
-            ):
-                found = self._admitted(record)
-                if found is not None and found[0].offset < record.offset:
-                    yield found
-
-    def _admitted(self, record: Record) -> tuple[Cause, Event] | None:
-        topic = self._place[0]
-        try:
-            envelope = admit_envelope(topic, record)
-            event = admit_event(topic, record, envelope, self._partitions, self._codec)
-        except (CodecError, Refused):  # one of the log's readers says why
-            return None
-        cause = envelope.cause
-        if cause is None or not str(cause).encode().startswith(self._prefix):
-            return None
-        return cause, event
+        topic, partition = self._place
+        for record in self._log.read(topic, partition, start, end):
+            told = self._asked.told(topic, record)
+            if told is not None and told.event is not None and told.cause.offset < record.offset:
+                yield told.cause, told.event
 
 
 def _word(answer: Event) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from schemas.deadletters import dead_letter
+from schemas.deadletters import UNANSWERABLE, dead_letter
 from schemas.errors import Refused
 from schemas.events.decisions import DecisionExplained
 from schemas.events.sites import AlertRaised
@@ -16,7 +16,6 @@ from schemas.topics import DECISIONS, SITES, Event, Topic, dlq, snapshots_topic,
 from streams.definition import Agent
 from streams.driver import Seat
 from streams.errors import AnswersIncomplete
-from streams.loop import UNANSWERABLE
 from streams.memory import Crashed
 from streams.recovery import restore
 from streams.snapshots import state_bytes
