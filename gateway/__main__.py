@@ -47,7 +47,10 @@ def main(arguments: list[str]) -> int:
 
 def _not_migrated(error: psycopg.Error) -> str:
     if isinstance(error, HELD_UP):
-        return f"Others had a table open for {PATIENCE_S:g} s: try again when they have ended."
+        return (
+            f"Others had a table open, or migrated, for {PATIENCE_S:g} s and more: try again when "
+            "they have ended."
+        )
     away = isinstance(error, psycopg.OperationalError)
     how = "does not answer" if away else "refuses the migration"
     return f"The database {how}: {str(error).splitlines()[0]}"

@@ -31,6 +31,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 # that a killed process leaves behind; under ours such a row is known to be nobody's.
 MIGRATING = 0x48435001
 YOYO_WAIT_S = 10
+LEAST_WAIT_S = 1.0  # for another migration
 LOCK_WAIT = "500ms"  # below the server's deadlock_timeout
 LONGEST_PAUSE_S = 5
 PATIENCE_S = 150.0  # an analyst's transaction is ended before
@@ -106,11 +107,14 @@ def migrate(dsn: str, *, patience_s: float = 0.0) -> list[str]:
     Whoever waits for a table holds up all who come after. So, as projections do, it waits for half
     a second, lets the others pass, and tries again for so long; what was applied before stays.
 
-    Raises psycopg.Error: one of HELD_UP when others had a table open all the time, OperationalError
-    when the database does not answer, InsufficientPrivilege when its user may not make the tables.
+    Raises psycopg.Error: one of HELD_UP when others had a table open all the time, or migrated for
+    twice as long, OperationalError when the database does not answer, InsufficientPrivilege when
+    its user may not make the tables.
     """
     names: list[str] = []
     with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection:
+        another_s = max(LEAST_WAIT_S, 2 * patience_s)
+        connection.execute(f"SET lock_timeout = '{another_s:g}s'".encode())
         connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATING,))
         _require_right_to_migrate(connection)
         retrying = Retrying(

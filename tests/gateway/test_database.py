@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from gateway.database import HELD_UP, Database, migrate
+from gateway.database import HELD_UP, MIGRATING, Database, migrate
 from gateway.settings import Settings
 
 CONNECTIONS = 8
@@ -48,6 +48,15 @@ def test_a_migration_waits_for_a_table_in_use_without_holding_others_up(
         with psycopg.connect(database, autocommit=True) as connection:
             connection.execute("ALTER TABLE kept_answers DROP COLUMN IF EXISTS later")
             connection.execute("DELETE FROM _yoyo_migration WHERE migration_id = %s", (name,))
+
+
+def test_a_migration_waits_for_another_one_for_a_bounded_time(database: str) -> None:
+    migrate(database)
+    with psycopg.connect(database, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", (MIGRATING,))
+        with pytest.raises(HELD_UP):
+            migrate(database)
+    assert migrate(database) == []
 
 
 def end_connections(database: str) -> None:
