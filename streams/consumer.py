@@ -58,12 +58,14 @@ class CommittedReads(aiokafka_driver.AIOKafkaConsumerThread):
 
     def go_on(self, tp: TP) -> None:
         self._resting.discard(tp)
-        self.thread_loop.call_soon_threadsafe(self._look_again)
+        if not self.thread_loop.is_closed():
+            self.thread_loop.call_soon_threadsafe(self._look_again)
 
     def _look_again(self) -> None:
-        fetcher = self._ensure_consumer()._fetcher
-        for waiter in fetcher._fetch_waiters:
-            fetcher._notify(waiter)
+        if self._consumer is not None:
+            fetcher = self._consumer._fetcher
+            for waiter in fetcher._fetch_waiters:
+                fetcher._notify(waiter)
 
     async def _fetch_records(
         self,
@@ -79,8 +81,11 @@ class CommittedReads(aiokafka_driver.AIOKafkaConsumerThread):
         found: dict[TP, Any] = {}
         for tp in ready:
             found |= await super()._fetch_records(consumer, {tp}, 0, _AT_ONCE // len(ready) or 1)
-        if found or not wanted:
+        if found:
             return found
+        if not wanted:
+            await asyncio.sleep(_LOOK_S)
+            return {}
         return dict(await super()._fetch_records(consumer, wanted, timeout, max_records))
 
 
