@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, cast
 
 import faust
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.tables import TableManager
 from faust.transport.drivers import aiokafka as aiokafka_driver
 from faust.types import TP, EventT
@@ -60,6 +60,15 @@ class CommittedReads(aiokafka_driver.AIOKafkaConsumerThread):
         self._resting.discard(tp)
         if not self.thread_loop.is_closed():
             self.thread_loop.call_soon_threadsafe(self._look_again)
+
+    def jump(self, tp: TP, offset: int) -> None:
+        """Fetch from this offset on, from any thread."""
+        self.thread_loop.call_soon_threadsafe(self._jump, TopicPartition(*tp), offset)
+
+    def _jump(self, place: TopicPartition, offset: int) -> None:
+        consumer = self._ensure_consumer()
+        if place in consumer.assignment():
+            consumer.seek(place, offset)
 
     def _look_again(self) -> None:
         if self._consumer is not None:
@@ -140,6 +149,12 @@ class DirectConsumer(aiokafka_driver.Consumer):
 
     def go_on(self, tp: TP) -> None:
         cast(CommittedReads, self._thread).go_on(tp)
+
+    def jump(self, tp: TP, offset: int) -> None:
+        """What lies before this offset is needed no more, where it was not delivered yet."""
+        if offset > (self._read_offset[tp] or 0):
+            self._read_offset[tp] = offset
+            cast(CommittedReads, self._thread).jump(tp, offset)
 
     async def commit_at(self, tp: TP, offset: int) -> None:
         """Commit what lies behind the last record too: Faust commits only behind what it acked."""

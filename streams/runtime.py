@@ -264,6 +264,8 @@ class Runtime:
                     await self._make_again(partition, error)
                     continue
                 if not held.worker.is_behind(last):
+                    position = held.worker.processor.position
+                    self._consumer.jump(self._place(partition), position + 1)
                     self._log.close_readers()
                     log.info("partition %d: caught up to offset %d", partition, last)
             await asyncio.sleep(rest.seconds)
