@@ -42,13 +42,16 @@ async def served(platform: Platform, wait_s: float) -> AsyncIterator[httpx.Async
 
 async def all_wait(client: httpx.AsyncClient, position: str) -> list[asyncio.Task[httpx.Response]]:
     """As many as may, a few at a time: each takes a place until it waits."""
+    positions = client._transport.app.state.gateway.positions  # type: ignore[attr-defined]
     waiting: list[asyncio.Task[httpx.Response]] = []
     for _ in range(WAITERS // LIMIT):
         waiting += [
             asyncio.create_task(client.get("/api/v1/sites", params={"min_position": position}))
             for _ in range(LIMIT)
         ]
-        await asyncio.sleep(0.02)
+        async for attempt in AsyncRetrying(stop=stop_after_delay(30), wait=wait_fixed(0.01)):
+            with attempt:
+                assert len(positions._waiters) == len(waiting)
     return waiting
 
 
@@ -59,7 +62,7 @@ def ahead(platform: Platform, events: int) -> str:
 
 def test_many_waiting_reads_leave_the_others_alone(platform: Platform) -> None:
     async def scene() -> None:
-        async with served(platform, wait_s=3) as client:
+        async with served(platform, wait_s=10) as client:
             waiting = await all_wait(client, ahead(platform, 1000))
             for _ in range(10):
                 assert (await client.get("/api/v1/sites")).status_code == 200
