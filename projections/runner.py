@@ -149,7 +149,7 @@ class Runner:
         rest_s = self._paces[place].put_aside(refused, in_a_row, now_s, took_s)
         if rest_s:
             metrics.PAUSES.inc()
-        if rest_s and now_s - self._said_at > _SAY_EVERY_S:
+        if rest_s and in_a_row and now_s - self._said_at > _SAY_EVERY_S:
             self._said_at = now_s
             topic, partition = place
             _LOG.error(
